@@ -1,0 +1,90 @@
+"""What a person opens: an image with its geometry and facts, and regions drawn on it. Plain frozen data.
+
+A :class:`Case` keeps the samples exactly as the file stores them; how they are to be shown (inversion,
+windows, rescale) is written in ``facts`` and ``geometry`` and applied by the viewer and the preprocessing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Kind = Literal["film", "volume"]
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where samples lie in the patient.
+
+    ``spacing_mm``: distance between sample centres along each array axis (rows, columns) or
+    (slices, rows, columns); ``None`` where the file does not say.
+    ``affine``: (4, 4) float64 from array index (axis order of ``Case.pixels`` without channels, then 1)
+    to LPS millimetres, or ``None`` for films and where unknown.
+    ``letters``: for a film the letters at the (left, right, top, bottom) edges, '' where the file does
+    not say; for a volume the letter towards which each array axis grows.
+    """
+
+    spacing_mm: tuple[float, ...] | None = None
+    affine: NDArray[np.float64] | None = None
+    letters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window of the file or of the reader, in units of the stored samples (before rescale)."""
+
+    name: str
+    center: float
+    width: float
+
+
+@dataclass(frozen=True)
+class Case:
+    """One film or volume: ``pixels`` (C, *space) original samples, never inverted, cut or scaled.
+
+    ``facts`` (all optional): ``modality`` (DICOM code), ``photometric`` ("MONOCHROME1" | "MONOCHROME2"),
+    ``bits`` (stored), ``slope``, ``intercept``, ``unit`` (value = slope * sample + intercept),
+    ``windows`` (tuple of :class:`Window`), ``voi_lut`` (pair (first sample, float32 array in 0..1)),
+    ``laterality``, ``view`` ("PA", "AP", ...), ``age_years``, ``sex``, ``simulated`` (bool), ``source`` (format),
+    ``credit``, ``notes`` (tuple of sentences for the person), ``messages``.
+    ``patient`` holds what names a person (name, id, birth date, study date); it never leaves the viewer's corner.
+    """
+
+    kind: Kind
+    channels: tuple[str, ...]
+    pixels: NDArray[Any]
+    geometry: Geometry
+    facts: Mapping[str, Any]
+    digest: str
+    patient: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def space(self) -> tuple[int, ...]:
+        """Size along the space axes: (H, W) or (D, H, W)."""
+        return tuple(self.pixels.shape[1:])
+
+    @property
+    def is_inverted(self) -> bool:
+        """True where small samples are bright (MONOCHROME1)."""
+        return self.facts.get("photometric") == "MONOCHROME1"
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of a case: ``mask`` (*space) bool on the case's grid, with a name a person reads."""
+
+    mask: NDArray[np.bool_]
+    name: str = "region"
+
+
+def digest_of(pixels: NDArray[Any], kind: Kind, photometric: str = "MONOCHROME2") -> str:
+    """Hex SHA-256 of what the models see: kind, shape, type, polarity and samples. Names no patient."""
+    content = hashlib.sha256(f"{kind}|{pixels.shape}|{pixels.dtype.str}|{photometric}|".encode())
+    content.update(np.ascontiguousarray(pixels).tobytes())
+    return content.hexdigest()

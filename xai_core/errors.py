@@ -1,0 +1,72 @@
+"""Every error a person can meet: one sentence that says what is wrong, one that says what to do.
+
+All derive from :class:`LightboxError`, so that a page, the command line and a script can show
+``str(error)`` and go on. Errors that are our own fault are ordinary Python exceptions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class LightboxError(Exception):
+    """A problem a person can understand and mend.
+
+    ``sentence`` says what is wrong, ``remedy`` what to do; ``str(error)`` is both.
+    """
+
+    def __init__(self, sentence: str, remedy: str = "") -> None:
+        self.sentence = sentence
+        self.remedy = remedy
+        super().__init__(f"{sentence} {remedy}".strip())
+
+
+class ReadError(LightboxError):
+    """A file cannot be read as the case that was asked for."""
+
+
+class RegionError(LightboxError):
+    """A mask or box cannot be laid on its case."""
+
+
+class ModelError(LightboxError):
+    """A model, its card or its weights cannot be used."""
+
+
+class TargetError(LightboxError):
+    """The label, index or region to explain does not exist or is empty."""
+
+
+class ParameterError(LightboxError):
+    """A parameter is unknown, of the wrong kind, or out of its declared range."""
+
+
+class ModuleStateError(LightboxError):
+    """A module cannot be recorded as it stands: train mode, another device, NaN, scripted."""
+
+
+class UnsupportedOperationError(LightboxError):
+    """A network holds an operation for which an explainer has no rule.
+
+    Attributes: ``operation`` (the ATen name), ``module_path`` (dotted path inside the network),
+    ``alternatives`` (explainers that do work on this network).
+    """
+
+    def __init__(self, operation: str, module_path: str, explainer: str, alternatives: Sequence[str] = ()) -> None:
+        self.operation = operation
+        self.module_path = module_path
+        self.alternatives = tuple(alternatives)
+        where = f" in '{module_path}'" if module_path else ""
+        remedy = f"Use one of: {', '.join(alternatives)}." if alternatives else "Use an explainer of another family."
+        super().__init__(f"{explainer} has no rule for the operation {operation}{where}.", remedy)
+
+
+class MemoryLimitError(LightboxError):
+    """Even the smallest chunk does not fit into memory."""
+
+
+class Cancelled(LightboxError):
+    """The person asked to stop."""
+
+    def __init__(self) -> None:
+        super().__init__("The computation was cancelled.", "Start it again when you want the result.")

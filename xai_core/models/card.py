@@ -1,0 +1,56 @@
+"""A model's card: what it is, what it eats, what it names, how well it did and where it may be wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Modality = Literal["CXR", "MR", "digit"]
+Task = Literal["classification", "segmentation"]
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What the network is fed.
+
+    ``size``: (H, W) or (D, H, W) of the tensor. ``low``, ``high``: least and greatest value an input can
+    take (the bounds of LRP's box rule). ``intensity``: name of the intensity recipe in ``preprocess``.
+    ``crop``: "lungs" (field found by ``cxr-lungs``), "study" (whole film, zero-padded square) or "none".
+    ``margin``: share of the lung box added on each side.
+    """
+
+    size: tuple[int, ...]
+    channels: int = 1
+    low: float = 0.0
+    high: float = 1.0
+    intensity: str = "percentile"
+    crop: str = "none"
+    margin: float = 0.0
+
+
+@dataclass(frozen=True)
+class Card:
+    """One model. ``parents`` maps a label to the label above it; ``thresholds`` are on calibrated probabilities,
+    ``temperatures`` divide logits before the sigmoid."""
+
+    name: str
+    title: str
+    architecture: str
+    modality: Modality
+    task: Task
+    labels: tuple[str, ...]
+    channels: tuple[str, ...]
+    shipped: bool
+    input: InputSpec
+    activation: Literal["sigmoid", "softmax"] = "sigmoid"
+    parents: Mapping[str, str] = field(default_factory=dict)
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    temperatures: Mapping[str, float] = field(default_factory=dict)
+    target_layer: str = ""
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    training_data: tuple[str, ...] = ()
+    licence: str = ""
+    sha256: str = ""
+    bytes: int = 0
+    summary: str = ""
