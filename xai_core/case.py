@@ -50,10 +50,13 @@ class Case:
 
     ``facts`` (all optional): ``modality`` (DICOM code), ``photometric`` ("MONOCHROME1" | "MONOCHROME2"),
     ``bits`` (stored), ``slope``, ``intercept``, ``unit`` (value = slope * sample + intercept),
-    ``windows`` (tuple of :class:`Window`), ``voi_lut`` (pair (first sample, float32 array in 0..1)),
-    ``laterality``, ``view`` ("PA", "AP", ...), ``age_years``, ``sex``, ``simulated`` (bool), ``source`` (format),
-    ``credit``, ``notes`` (tuple of sentences for the person), ``messages``.
-    ``patient`` holds what names a person (name, id, birth date, study date); it never leaves the viewer's corner.
+    ``windows`` (tuple of :class:`Window`, never empty for a film that was read), ``voi_lut`` (pair (first sample,
+    float32 array in 0..1), samples beyond it taking its ends; like windows, before the turn that ``is_inverted``
+    asks for), ``padding`` (pair (low, high) of samples outside the patient), ``spacing_kind`` ("patient", "detector" or
+    "scanner"), ``laterality``, ``view`` ("PA", "AP", ...), ``body_part``, ``age_years``, ``sex``, ``lossy`` (bool),
+    ``simulated`` (bool), ``source`` (format), ``credit``, ``notes`` (tuple of sentences for the person), ``messages``.
+    ``patient`` holds what names a person (name, id, birth_date, study_date, accession, and file, because file names do
+    so too); it never leaves the viewer's corner.
     """
 
     kind: Kind
@@ -71,8 +74,15 @@ class Case:
 
     @property
     def is_inverted(self) -> bool:
-        """True where small samples are bright (MONOCHROME1)."""
-        return self.facts.get("photometric") == "MONOCHROME1"
+        """True where small stored samples are bright: MONOCHROME1, or a negative rescale slope, but not both."""
+        is_monochrome1 = self.facts.get("photometric") == "MONOCHROME1"
+        return is_monochrome1 != (float(self.facts.get("slope", 1.0)) < 0)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled with plain dicts: mapping proxies cannot be, and processes exchange cases."""
+        return Case, (
+            self.kind, self.channels, self.pixels, self.geometry, dict(self.facts), self.digest, dict(self.patient)
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

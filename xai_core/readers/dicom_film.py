@@ -1,0 +1,146 @@
+"""DICOM radiographs (CR, DX, secondary capture) as films: samples as stored, everything else as facts.
+
+Sources: PS3.3 C.7.6.3 (image pixel), C.8.11 (DX), 10.7 (pixel spacings), C.11.6 (presentation LUT shape). Where
+Photometric Interpretation and Presentation LUT Shape disagree the former decides, as in most viewers, with a note.
+"""
+
+from __future__ import annotations
+
+import warnings
+import zlib
+
+import pydicom
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filereader import _read_file_meta_info, read_dataset, read_preamble
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, EncapsulatedPDFStorage, MediaStorageDirectoryStorage
+
+from xai_core.case import Case
+from xai_core.errors import LightboxError, ReadError
+from xai_core.readers.dicom_display import display_facts
+from xai_core.readers.dicom_facts import Tags, geometry_of, patient_of, plain_facts
+from xai_core.readers.dicom_samples import samples_of, syntax_name
+from xai_core.readers.film import check_film_size, film_case, grey_of
+from xai_core.readers.foreign import FILMS
+from xai_core.readers.registry import reader
+from xai_core.readers.source import LARGEST_FILE_BYTES, Source
+
+AGAIN = "Copy or export it again from the archive."
+VOLUMES = "Choose a chest film (CR or DX); series and volumes have their own page."
+FILM_MODALITIES = {"CR", "DX", "DR", "RG", "RF", "XA", "MG", "PX", "IO", "OT", "SC", "XC", "HC", ""}
+MODALITIES = {
+    "CT": "a CT slice", "MR": "an MR slice", "PT": "a PET slice", "NM": "a nuclear medicine picture",
+    "US": "an ultrasound picture", "SEG": "a segmentation", "RTDOSE": "a radiotherapy dose", "ECG": "an ECG",
+    "ES": "an endoscopy picture", "GM": "a microscopy picture", "SM": "a slide microscopy picture",
+    "OP": "an eye photograph", "OPT": "an eye scan", "IVUS": "an ultrasound picture", "RTIMAGE": "a radiotherapy image",
+}  # fmt: skip
+PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+
+# pydicom warns of every odd value, with the value in the text: that may name a patient and helps nobody here.
+warnings.filterwarnings("ignore", module=r"pydicom\..*")
+
+
+def _is_dicom(source: Source) -> bool:
+    head = source.data[:132]
+    if head[128:132] == b"DICM":
+        return True
+    # without preamble: a first element of group 0002 or 0008 with a known representation or a short length
+    little, big = head[:4], head[1:2] + head[:1] + head[3:4] + head[2:3]
+    for lead in (little, big):
+        if len(head) > 8 and lead[:2] in (b"\x02\x00", b"\x08\x00") and lead[3:4] == b"\x00":
+            is_explicit = head[4:6].isalpha() and head[4:6].isupper()
+            return is_explicit or int.from_bytes(head[4:8], "little") < 1024
+    return False
+
+
+@reader("dicom-film", title="DICOM radiograph", kind="film", suffixes=(".dcm", ".dicom"), recognises=_is_dicom, rank=1)
+def read_dicom_film(source: Source) -> Case:
+    """A film of a DICOM radiograph or secondary capture.
+
+    Raises :class:`ReadError` where the file holds no pixels, several frames, another modality, colours, more than
+    100 megapixels, pixels that no decoder reads, or a header that contradicts them.
+    """
+    try:
+        return _read(source)
+    except LightboxError:
+        raise
+    except Exception as error:  # pydicom meets damaged headers with every kind of exception
+        raise ReadError(f"{source.title} is a DICOM file with a damaged header.", AGAIN) from error
+
+
+def _read(source: Source) -> Case:
+    dataset = _dataset(source)
+    tags = Tags(dataset)
+    _check_is_film(source.title, dataset, tags)
+    samples, sample_notes = samples_of(source.title, dataset, tags)
+    grey, colour_notes = grey_of(source.title, samples)
+    grey, facts, display_notes = display_facts(source.title, tags, grey)
+    geometry, geometry_facts, geometry_notes = geometry_of(tags, grey.shape)
+    plain, plain_notes = plain_facts(dataset, tags)
+    notes = (*sample_notes, *colour_notes, *display_notes, *geometry_notes, *plain_notes)
+    facts |= plain | geometry_facts | {"source": f"DICOM, {syntax_name(dataset)}", "notes": notes}
+    return film_case(source.title, grey, facts, geometry, {**patient_of(tags), "file": source.name})
+
+
+def _dataset(source: Source) -> FileDataset:
+    """The parsed file; a deflated one is inflated to at most 1 GiB first (pydicom inflates without a limit)."""
+    stream = source.stream()
+    try:
+        read_preamble(stream, force=False)
+        meta = _read_file_meta_info(stream)
+        is_deflated = meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
+    except Exception:  # no preamble or a damaged one: then nothing says that it is deflated
+        is_deflated = False
+    if not is_deflated:
+        return pydicom.dcmread(source.stream(), force=True)
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    plain = inflater.decompress(source.data[stream.tell() :], LARGEST_FILE_BYTES)
+    if inflater.unconsumed_tail:
+        raise ReadError(f"{source.title} unpacks to more than 1 GiB.", "Choose a single film.")
+    if not inflater.eof:
+        raise ReadError(f"{source.title} is truncated.", AGAIN)
+    body = read_dataset(DicomBytesIO(plain), is_implicit_VR=False, is_little_endian=True)
+    return FileDataset(source.stream(), body, file_meta=meta, is_implicit_VR=False, is_little_endian=True)
+
+
+def _check_is_film(title: str, dataset: Dataset, tags: Tags) -> None:
+    sop = _sop_class(dataset, tags)
+    if sop == MediaStorageDirectoryStorage or "DirectoryRecordSequence" in dataset:
+        raise ReadError(
+            f"{title} is a DICOMDIR, the index of a disc, and holds no picture.",
+            "Choose one of the image files beside it.",
+        )
+    if sop == EncapsulatedPDFStorage or "EncapsulatedDocument" in dataset:
+        raise ReadError(f"{title} is a document wrapped in DICOM, not a film.", FILMS)
+    modality = tags.text("Modality").upper()
+    if not any(keyword in dataset for keyword in PIXEL_KEYWORDS):
+        raise _no_pixels(title, dataset, sop, modality)
+    rows, columns = tags.whole("Rows"), tags.whole("Columns")
+    frames = tags.whole("NumberOfFrames") or 1
+    if rows is None or columns is None:
+        raise ReadError(f"{title} does not say how many rows and columns it has.", AGAIN)
+    check_film_size(title, rows, columns, frames, sliver=False)
+    what = MODALITIES.get(modality, f"a picture of modality {modality}")
+    if frames > 1:
+        of_what = f" ({what.split(' ', 1)[1]}s)" if modality in MODALITIES else ""
+        raise ReadError(f"{title} holds {frames} frames{of_what}, not one film.", VOLUMES)
+    if modality not in FILM_MODALITIES:
+        raise ReadError(f"{title} is {what}, not a radiograph.", VOLUMES)
+    if "CT Image" in sop.name or "MR Image" in sop.name:
+        raise ReadError(f"{title} is stored as {sop.name.removesuffix(' Storage')}, not as a radiograph.", VOLUMES)
+    check_film_size(title, rows, columns)
+
+
+def _sop_class(dataset: Dataset, tags: Tags) -> UID:
+    meta = getattr(dataset, "file_meta", None)
+    named = tags.text("SOPClassUID") or (Tags(meta).text("MediaStorageSOPClassUID") if meta is not None else "")
+    return UID(named)
+
+
+def _no_pixels(title: str, dataset: Dataset, sop: UID, modality: str) -> ReadError:
+    if not sop and not modality and "Rows" not in dataset:
+        return ReadError(f"{title} holds no readable DICOM picture; it may be truncated.", AGAIN)
+    if "Rows" in dataset:
+        return ReadError(f"{title} is cut short: its header announces pixels that are missing.", AGAIN)
+    name = sop.name.removesuffix(" Storage") if sop and sop.name != sop else f"of modality {modality}"
+    return ReadError(f"{title} is a DICOM object without pixels ({name}), not a film.", FILMS)
