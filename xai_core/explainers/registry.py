@@ -63,7 +63,9 @@ def _number(parameter: Parameter, value: Any, kind: Callable[[Any], Any], name: 
         raise parameter.refuse(value, wanted) from None
     if number != number or (kind is int and number != float(value)):
         raise parameter.refuse(value, wanted)
-    if (parameter.low is not None and number < parameter.low) or (parameter.high is not None and number > parameter.high):
+    if (parameter.low is not None and number < parameter.low) or (
+        parameter.high is not None and number > parameter.high
+    ):
         raise parameter.refuse(value, wanted)
     return number
 
@@ -126,7 +128,8 @@ class ExplainerInfo:
     ``family``: "LRP", "RAP", "gradient", "CAM", "perturbation". ``taxonomy``: place in the survey, for example
     ("white box", "network structure", "local"). ``dims``: numbers of space axes it works on.
     ``is_signed``: whether negative values mean evidence against. ``reduce``: how a film's map is made of its channels
-    ("sum" or "max-abs"). ``has_account``: whether the books of relevance are kept. ``cost``: about how many forward passes.
+    ("sum", "max-abs", "mean").
+    ``unit``: what the values count ("logit" where they share one out). ``has_account``: whether the books of relevance are kept. ``cost``: about how many forward passes.
     """
 
     name: str
@@ -140,7 +143,8 @@ class ExplainerInfo:
     summary: str
     source: str
     is_signed: bool = True
-    reduce: Literal["sum", "max-abs"] = "sum"
+    reduce: Literal["sum", "max-abs", "mean"] = "sum"
+    unit: Literal["logit", "probability", "none"] = "none"
     has_account: bool = False
     black_box: bool = False
     cost: float = 3.0

@@ -1,0 +1,35 @@
+"""Lightbox's core: read a case, load a model, explain what moved it, and say how far to believe the map.
+
+Research and teaching only: not a medical device.
+"""
+
+from xai_core.case import Case, Geometry, Region
+from xai_core.errors import LightboxError, UnsupportedOperationError
+from xai_core.explain import Explanation, attribute, explain, explain_all
+from xai_core.explainers.registry import ExplainerInfo, Parameter, explainers
+from xai_core.explainers.request import Attribution
+from xai_core.readers import read_case, read_region
+from xai_core.record import Recording, record
+from xai_core.trust import Badge
+
+__version__ = "0.1.0"
+__all__ = [
+    "Attribution",
+    "Badge",
+    "Case",
+    "ExplainerInfo",
+    "Explanation",
+    "Geometry",
+    "LightboxError",
+    "Parameter",
+    "Recording",
+    "Region",
+    "UnsupportedOperationError",
+    "attribute",
+    "explain",
+    "explain_all",
+    "explainers",
+    "read_case",
+    "read_region",
+    "record",
+]

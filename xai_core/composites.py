@@ -1,0 +1,328 @@
+"""Composites: tables from operation and position to linear rule (semantics, section 5). Data, not code.
+
+A row says where it holds ("first": a linear layer with none below it; "convolution"; "fully-connected"; "sum"; "norm";
+"name:PATTERN" on the module path) and which rule holds there; the first matching row decides. A new composite is one
+decorated function that returns its rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+from xai_core.explainers.registry import Parameter
+from xai_core.rules.layers import layer_of
+from xai_core.rules.linear import (
+    PLUS,
+    AlphaBeta,
+    BiasSplit,
+    Box,
+    Epsilon,
+    Flat,
+    Gamma,
+    LinearRule,
+    Study,
+    WeightSquare,
+    Z,
+)
+from xai_core.steps import NORMS, Recording, Step
+
+Rows = tuple[tuple[str, LinearRule], ...]
+
+EPSILON = Parameter(
+    "epsilon", "float", 1e-6, "Absorbs relevance of outputs near zero in fully connected layers.", 0, 100
+)
+GAMMA = Parameter("gamma", "float", 0.25, "How much positive weights are favoured.", 0, 1000, 0.05)
+LOW = Parameter("low", "float", None, "Least value an input sample can take.", optional=True)
+HIGH = Parameter("high", "float", None, "Greatest value an input sample can take.", optional=True)
+BIAS_SPLIT = Parameter(
+    "bias_split",
+    "choice",
+    "signed",
+    "How biases count in the positive and the negative half.",
+    choices=("signed", "whole", "none"),
+)
+
+
+@dataclass(frozen=True)
+class Composite:
+    """One table. ``rows``: function of the parameters; ``needs_positive``: refused where an activation can be negative."""
+
+    name: str
+    title: str
+    summary: str
+    source: str
+    rows: Callable[[Mapping[str, Any]], Rows]
+    parameters: tuple[Parameter, ...] = ()
+    needs_positive: bool = False
+    folds_norms: bool = True
+    whole_output: bool = False
+    cost: float = 3.0
+
+
+COMPOSITES: dict[str, Composite] = {}
+
+
+def composite(
+    name: str, title: str, summary: str, source: str, **options: Any
+) -> Callable[[Callable[..., Rows]], Callable[..., Rows]]:
+    """Register the decorated ``rows(parameters)`` as a composite."""
+
+    def add(rows: Callable[..., Rows]) -> Callable[..., Rows]:
+        COMPOSITES[name] = Composite(name, title, summary, source, rows, **options)
+        return rows
+
+    return add
+
+
+@dataclass
+class Assignment:
+    """The rows of a composite applied to one recording: which rule each step gets."""
+
+    rows: Rows
+    recording: Recording
+    first: frozenset[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.first = first_layers(self.recording)
+
+    def rule(self, step: Step) -> LinearRule:
+        kind = kind_of(step)
+        for place, rule in self.rows:
+            if place == kind or (place == "first" and id(step) in self.first):
+                return rule
+            if place.startswith("name:") and fnmatchcase(step.path, place[5:]):
+                return rule
+        return self.rows[-1][1]
+
+
+def kind_of(step: Step) -> str:
+    """The row kind of a step."""
+    if step.operation == "convolution":
+        return "convolution"
+    if step.operation in ("addmm", "mm", "bmm"):
+        return "fully-connected"
+    if step.operation in NORMS or step.operation.endswith("_norm"):
+        return "norm"
+    return "sum"
+
+
+def first_layers(recording: Recording) -> frozenset[int]:
+    """Linear steps with no linear step between them and the input, by id."""
+    above: set[int] = set()
+    first: set[int] = set()
+    for step in recording.steps:
+        below = any(value.index in above for value in step.inputs)
+        is_linear = layer_of(step) is not None
+        if is_linear and not below:
+            first.add(id(step))
+        if is_linear or below:
+            above.update(value.index for value in step.outputs)
+    return frozenset(first)
+
+
+def _everywhere(rule: LinearRule) -> Rows:
+    return (("any", rule),)
+
+
+def _mixed(convolution: LinearRule, parameters: Mapping[str, Any], first: LinearRule | None = None) -> Rows:
+    """``convolution`` for convolutions, sums and norms, ``epsilon`` for fully connected layers, ``first`` in the first layer."""
+    start: Rows = () if first is None else (("first", first),)
+    return (*start, ("fully-connected", Epsilon(parameters["epsilon"])), ("any", convolution))
+
+
+BACH = "Bach et al. 2015, PLoS ONE 10(7)"
+MONTAVON = "Montavon et al. 2019, LRP: An Overview"
+
+
+@composite(
+    "lrp-z", "LRP-0", "The plain ratio everywhere; grows without bound in deep residual networks.", f"{BACH}, eq. 56"
+)
+def _z(parameters: Mapping[str, Any]) -> Rows:
+    return _everywhere(Z)
+
+
+@composite(
+    "lrp-epsilon",
+    "LRP epsilon",
+    "The ratio with a share of each layer's typical output added to the denominator: fewer, clearer traces.",
+    f"{BACH}, eq. 58; {MONTAVON}",
+    parameters=(
+        Parameter("epsilon", "float", 0.25, "Size of the stabiliser.", 0, 100, 0.05),
+        Parameter("relative", "bool", True, "Epsilon counts in units of each layer's root mean square output."),
+        Parameter("bias", "bool", True, "Biases take their share of relevance."),
+    ),
+)
+def _epsilon(parameters: Mapping[str, Any]) -> Rows:
+    return _everywhere(Epsilon(parameters["epsilon"], parameters["relative"], parameters["bias"]))
+
+
+@composite(
+    "lrp-gamma",
+    "LRP gamma",
+    "Positive weights favoured by gamma, in the signed four-quadrant form.",
+    "Andéol et al. 2021",
+    parameters=(GAMMA,),
+    cost=7,
+)
+def _gamma(parameters: Mapping[str, Any]) -> Rows:
+    return _everywhere(Gamma(parameters["gamma"]))
+
+
+@composite(
+    "lrp-alpha-1-beta-0",
+    "LRP alpha 1 beta 0",
+    "Only what speaks for the target is followed.",
+    f"{BACH}, eq. 60",
+    parameters=(BIAS_SPLIT,),
+)
+def _alpha_1(parameters: Mapping[str, Any]) -> Rows:
+    return _everywhere(AlphaBeta(1, 0, parameters["bias_split"]))
+
+
+@composite(
+    "lrp-alpha-2-beta-1",
+    "LRP alpha 2 beta 1",
+    "Twice what speaks for the target minus what speaks against it.",
+    f"{BACH}, eq. 60",
+    parameters=(BIAS_SPLIT,),
+    cost=5,
+)
+def _alpha_2(parameters: Mapping[str, Any]) -> Rows:
+    return _everywhere(AlphaBeta(2, 1, parameters["bias_split"]))
+
+
+@composite(
+    "lrp-flat",
+    "LRP flat",
+    "Every input of a layer counts alike: shows what the wiring alone does.",
+    "Lapuschkin et al. 2019",
+)
+def _flat(parameters: Mapping[str, Any]) -> Rows:
+    return _everywhere(Flat())
+
+
+@composite(
+    "lrp-w-square",
+    "LRP w-square",
+    "Inputs count by their squared weights, whatever they hold.",
+    "Montavon et al. 2017, eq. 12",
+)
+def _w_square(parameters: Mapping[str, Any]) -> Rows:
+    return _everywhere(WeightSquare())
+
+
+@composite(
+    "lrp-epsilon-plus",
+    "LRP epsilon plus",
+    "Positive products in convolutions, epsilon in fully connected layers. Bounded on every network: the default.",
+    MONTAVON,
+    parameters=(EPSILON,),
+)
+def _epsilon_plus(parameters: Mapping[str, Any]) -> Rows:
+    return _mixed(PLUS, parameters)
+
+
+@composite(
+    "lrp-epsilon-plus-flat",
+    "LRP epsilon plus flat",
+    "As epsilon plus, with the flat rule in the first layer: smooth, blind to the contrast of single pixels.",
+    f"{MONTAVON}; Lapuschkin et al. 2019",
+    parameters=(EPSILON,),
+)
+def _epsilon_plus_flat(parameters: Mapping[str, Any]) -> Rows:
+    return _mixed(PLUS, parameters, Flat())
+
+
+@composite(
+    "lrp-epsilon-gamma-box",
+    "LRP epsilon gamma box",
+    "Gamma in convolutions, epsilon in fully connected layers, the input's own range in the first layer.",
+    "Andéol et al. 2021; Montavon et al. 2017, eq. 14",
+    parameters=(EPSILON, GAMMA, LOW, HIGH),
+    cost=7,
+)
+def _epsilon_gamma_box(parameters: Mapping[str, Any]) -> Rows:
+    return _mixed(Gamma(parameters["gamma"]), parameters, Box(parameters["low"], parameters["high"]))
+
+
+@composite(
+    "lrp-epsilon-alpha-2-beta-1",
+    "LRP epsilon alpha 2 beta 1",
+    "Alpha 2 beta 1 in convolutions, epsilon in fully connected layers.",
+    f"{BACH}; {MONTAVON}",
+    parameters=(EPSILON, BIAS_SPLIT),
+    cost=5,
+)
+def _epsilon_alpha_2(parameters: Mapping[str, Any]) -> Rows:
+    return _mixed(AlphaBeta(2, 1, parameters["bias_split"]), parameters)
+
+
+@composite(
+    "lrp-epsilon-alpha-2-beta-1-flat",
+    "LRP epsilon alpha 2 beta 1 flat",
+    "As epsilon alpha 2 beta 1, with the flat rule in the first layer.",
+    f"{BACH}; Lapuschkin et al. 2019",
+    parameters=(EPSILON, BIAS_SPLIT),
+    cost=5,
+)
+def _epsilon_alpha_2_flat(parameters: Mapping[str, Any]) -> Rows:
+    return _mixed(AlphaBeta(2, 1, parameters["bias_split"]), parameters, Flat())
+
+
+@composite(
+    "deep-taylor",
+    "Deep Taylor",
+    "Positive products in hidden layers, the input's range (or squared weights) in the first, biases ignored.",
+    "Montavon et al. 2017",
+    parameters=(
+        Parameter(
+            "first",
+            "choice",
+            "box",
+            "Rule of the first layer: box for bounded inputs, else w-square.",
+            choices=("box", "w-square"),
+        ),
+        LOW,
+        HIGH,
+    ),
+    needs_positive=True,
+)
+def _deep_taylor(parameters: Mapping[str, Any]) -> Rows:
+    first: LinearRule = WeightSquare()
+    if parameters["first"] == "box":
+        first = Box(parameters["low"], parameters["high"])
+    return (("first", first), ("any", PLUS))
+
+
+@composite(
+    "lrp-study-unet",
+    "LRP of the U-Net study",
+    "R = x W+^T (R / (W+ x)) with signed x in every convolution, from the whole output: for pass and clamp filters on volumes.",
+    "Tjoa et al., arXiv 1911.08136",
+    parameters=(
+        Parameter(
+            "variant",
+            "choice",
+            "text",
+            "As the paper's text says, or as its published code does.",
+            choices=("text", "published-code"),
+        ),
+        Parameter(
+            "first",
+            "choice",
+            "head",
+            "First layer of the published code: as its head has it or as its results used it.",
+            choices=("head", "published"),
+        ),
+    ),
+    folds_norms=False,
+    whole_output=True,
+)
+def _study(parameters: Mapping[str, Any]) -> Rows:
+    return _everywhere(Study())
+
+
+__all__ = ["COMPOSITES", "Assignment", "BiasSplit", "Composite", "composite", "first_layers", "kind_of"]

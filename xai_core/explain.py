@@ -1,0 +1,271 @@
+"""From a case and a model to maps on the case's own grid, each with account, badge and provenance.
+
+``attribute`` explains any network and tensor; ``explain`` and ``explain_all`` a model and a case, with one forward pass for all.
+"""
+
+from __future__ import annotations
+
+import platform
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from xai_core.case import Case, Region
+from xai_core.errors import ParameterError, TargetError
+from xai_core.explainers.registry import ExplainerInfo, explainers
+from xai_core.explainers.request import Attribution, Request, Target
+from xai_core.record import Recording
+from xai_core.trust import Badge, Evidence, badge_of, plain
+
+if TYPE_CHECKING:
+    from xai_core.models import Model
+    from xai_core.preprocess import Grid, Prepared
+
+Progress = Callable[[str, str, float, "Explanation | None"], None]
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One map. ``map`` (C', *space) float32 on the case's grid (C' = 1 for films); ``raw`` (C, *input space) signed, on the network's grid;
+    ``shown``: ``raw`` reduced over channels, on the network's grid; ``grid``: the affine between the two; ``account``: the books or None;
+    ``unit``: what values count ("logit", "probability" or "none").
+    """
+
+    explainer: str
+    target: str
+    model: str
+    case_digest: str
+    map: Array
+    raw: Array
+    shown: Array
+    grid: Grid
+    account: dict[str, float] | None
+    badge: Badge
+    seconds: float
+    parameters: dict[str, Any]
+    is_signed: bool
+    unit: str
+    rules: Mapping[str, str] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+def explainer_named(name: str) -> ExplainerInfo:
+    """The registered explainer; raises :class:`ParameterError` naming the known ones."""
+    known = explainers()
+    if name not in known:
+        raise ParameterError(f"There is no explainer '{name}'.", f"Known explainers: {', '.join(sorted(known))}.")
+    return known[name]
+
+
+def attribute(
+    module: nn.Module | Recording,
+    x: Tensor | None = None,
+    *,
+    explainer: str,
+    target: Target = None,
+    where: Tensor | None = None,
+    bounds: tuple[float, float] | None = None,
+    progress: Callable[[float], None] | None = None,
+    cancel: threading.Event | None = None,
+    **parameters: Any,
+) -> Attribution:
+    """Explain one output of any network: x (N, C, *space) -> relevance of the same shape, with its account.
+
+    ``module``: an nn.Module in eval mode, or a Recording of one (then ``x`` is left out). ``target``: label index, one per sample, or None for
+    the greatest logit. ``where``: for segmentation, bool over the output's space (None: the predicted region). ``bounds``: least and greatest
+    possible input value, for the box rule. Raises a :class:`LightboxError` for whatever cannot be explained; the module is left as it was.
+    """
+    info = explainer_named(explainer)
+    checked = info.checked(parameters)
+    if isinstance(module, Recording):
+        request = Request(module.module, module.x, target, where, bounds, "", progress, cancel, shared=module)
+    else:
+        if x is None:
+            raise ParameterError("No input was given.", "Pass a tensor (N, C, ...).")
+        request = Request(module, x, target, where, bounds, "", progress, cancel)
+    return info.run(request, checked)
+
+
+def explain(
+    model: Model,
+    case: Case,
+    *,
+    explainer: str,
+    target: str | int | None = None,
+    region: Region | None = None,
+    progress: Progress | None = None,
+    cancel: threading.Event | None = None,
+    **parameters: Any,
+) -> Explanation:
+    """The map of one explainer for one target (a label's name or index; None: the most probable label) on the case's grid."""
+    found = explain_all(
+        model,
+        case,
+        explainers=[explainer],
+        targets=[target],
+        parameters={explainer: parameters},
+        region=region,
+        progress=progress,
+        cancel=cancel,
+    )
+    return next(iter(found.values()))
+
+
+def explain_all(
+    model: Model,
+    case: Case,
+    *,
+    explainers: Sequence[str],
+    targets: Sequence[str | int | None] = (None,),
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    region: Region | None = None,
+    progress: Progress | None = None,
+    cancel: threading.Event | None = None,
+) -> dict[tuple[str, str], Explanation]:
+    """Maps of several explainers and targets from one forward pass, cheapest first; keys (explainer, label).
+
+    ``parameters``: by explainer name. ``progress(explainer, target, share, explanation or None)``: the explanation comes with share 1.
+    ``cancel``: an event; once set, :class:`Cancelled` is raised at the next step. Errors: any :class:`LightboxError`.
+    """
+    given = parameters or {}
+    plan = [(explainer_named(name), name) for name in explainers]
+    plan.sort(key=lambda entry: entry[0].cost)
+    checked = {name: info.checked(given.get(name, {})) for info, name in plan}
+    prepared = model.prepare(case)
+    labels = [label_index(model, target) for target in targets]
+    x = prepared.tensor.to(model.device)
+    shared: Recording | None = None
+    results: dict[tuple[str, str], Explanation] = {}
+    for info, name in plan:
+        for label in labels:
+            request = Request(
+                model.module,
+                x,
+                label,
+                _where(region, prepared, model),
+                (model.card.input.low, model.card.input.high),
+                model.card.target_layer,
+                cancel=cancel,
+                shared=shared,
+            )
+            title = "" if label is None else model.card.labels[label]
+            if progress is not None:
+                request.progress = _listener(progress, name, title)
+            request.report(0.0)
+            begun = time.perf_counter()
+            found = info.run(request, checked[name])
+            shared = request.shared
+            done = _finish(model, case, prepared, request, info, checked[name], found, time.perf_counter() - begun)
+            results[(name, done.target)] = done
+            if progress is not None:
+                progress(name, done.target, 1.0, done)
+    return results
+
+
+def label_index(model: Model, target: str | int | None) -> int | None:
+    """The index of a label given by name or index; raises :class:`TargetError` naming the labels."""
+    if target is None:
+        return None
+    labels = model.card.labels
+    if isinstance(target, str):
+        if target not in labels:
+            raise TargetError(f"{model.card.name} has no label '{target}'.", f"Its labels: {', '.join(labels)}.")
+        return int(labels.index(target))
+    if not 0 <= target < len(labels):
+        raise TargetError(f"{model.card.name} has no label {target}.", f"Its labels are 0 to {len(labels) - 1}.")
+    return target
+
+
+def reduced(raw: Array, how: str) -> Array:
+    """(C, *space) to (*space): "sum", "mean", or "max-abs" (greatest magnitude over channels)."""
+    if how == "max-abs":
+        return np.asarray(np.abs(raw).max(0), np.float32)
+    return np.asarray(raw.mean(0) if how == "mean" else raw.sum(0), np.float32)
+
+
+def _listener(progress: Progress, name: str, title: str) -> Callable[[float], None]:
+    return lambda share: progress(name, title, share, None)
+
+
+def _where(region: Region | None, prepared: Prepared, model: Model) -> Tensor | None:
+    if region is None or model.card.task != "segmentation":
+        return None
+    mask = prepared.grid.to_input(region.mask[None].astype(np.float32))[0] >= 0.5
+    return torch.from_numpy(mask)
+
+
+def _finish(
+    model: Model,
+    case: Case,
+    prepared: Prepared,
+    request: Request,
+    info: ExplainerInfo,
+    parameters: dict[str, Any],
+    found: Attribution,
+    seconds: float,
+) -> Explanation:
+    raw = found.relevance[0].detach().to("cpu", torch.float32).numpy()
+    shown = reduced(raw, info.reduce)
+    on_case = shown[None] if case.kind == "film" else raw
+    account = plain(found.account)
+    explained = float(request.scores(request.logits)[0])
+    facts = dict(found.facts)
+    if model.device != "cpu":
+        facts["device"] = str(model.device)
+    badge = badge_of(Evidence(info, raw, account, explained, facts, found.notes, seconds))
+    return Explanation(
+        explainer=info.name,
+        target=model.card.labels[found.target[0]],
+        model=model.card.name,
+        case_digest=case.digest,
+        map=prepared.grid.to_case(on_case).astype(np.float32),
+        raw=raw,
+        shown=shown,
+        grid=prepared.grid,
+        account=account,
+        badge=badge,
+        seconds=seconds,
+        parameters=parameters,
+        is_signed=info.is_signed and info.reduce != "max-abs",
+        unit="probability" if parameters.get("score") == "probability" else info.unit,
+        rules=found.rules,
+        provenance=_provenance(model, case, info, parameters, seconds),
+    )
+
+
+def _provenance(
+    model: Model, case: Case, info: ExplainerInfo, parameters: Mapping[str, Any], seconds: float
+) -> dict[str, Any]:
+    return {
+        "case": case.digest,
+        "weights": model.weights_digest,
+        "model": model.card.name,
+        "explainer": info.name,
+        "parameters": dict(parameters),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: _version(name) for name in ("torch", "numpy", "lightbox")},
+        },
+        "device": str(model.device),
+        "threads": torch.get_num_threads(),
+        "seconds": seconds,
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "source"
+
+
+__all__ = ["Attribution", "Explanation", "attribute", "explain", "explain_all"]

@@ -1,0 +1,175 @@
+"""Layer-wise relevance propagation: one explainer for every composite (semantics, sections 2 to 5, 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from xai_core.composites import COMPOSITES, Assignment, Composite
+from xai_core.errors import UnsupportedOperationError
+from xai_core.explainers.registry import ExplainerInfo, Parameter, register
+from xai_core.explainers.request import Attribution, Request, closed
+from xai_core.propagate import relevance_walk
+from xai_core.rules.books import Books
+from xai_core.rules.context import RELEVANCE_RULES, Context, Shares, StepRule
+from xai_core.rules.filters import RelevanceFilter
+from xai_core.rules.layers import layer_of
+from xai_core.rules.operations import ACTIVATIONS, AVERAGES
+from xai_core.steps import Recording, Step, Value
+
+SEED = Parameter(
+    "seed",
+    "choice",
+    "logit",
+    "What is shared out: the logit, one, or the logit against the other labels.",
+    choices=("logit", "one", "contrast"),
+)
+FILTERS = (
+    Parameter("filter_mode", "choice", "none", "Filter inside the propagation.", choices=("none", "pass", "clamp")),
+    Parameter("filter_range", "pair", (0.0, 1.0), "Kept share of the greatest relevance.", 0, 1, 0.01),
+    Parameter("filter_at", "choice", "output", "Where the filter acts.", choices=("output", "blocks", "all")),
+    Parameter("filter_per_channel", "bool", False, "The greatest relevance is taken in each channel."),
+)
+POOLING = Parameter(
+    "pooling",
+    "choice",
+    "winner",
+    "Max pools give all to the winner, or share by positive values.",
+    choices=("winner", "proportional"),
+)
+ALTERNATIVES = ("gradient", "input-x-gradient", "occlusion")
+_POOLS = frozenset({*AVERAGES, "max_pool2d_with_indices", "max_pool3d_with_indices"})
+_CAN_BE_NEGATIVE = frozenset(ACTIVATIONS) - {"relu", "sigmoid", "hardsigmoid", "native_dropout", "clamp", "hardtanh"}
+
+
+def seed_of(request: Request, kind: str) -> Tensor:
+    """The relevance that starts the walk, shaped like the logits (semantics, section 1)."""
+    selection = request.selection()
+    if kind == "one":
+        return selection
+    logits = request.logits
+    seed = logits * selection
+    if kind == "contrast":
+        others = logits.shape[1] - 1
+        at_target = seed.sum(1, keepdim=True)
+        if others > 0:
+            seed = seed - (1 - selection) * at_target / others
+    return seed
+
+
+def filter_of(parameters: Mapping[str, Any]) -> RelevanceFilter:
+    low, high = parameters["filter_range"]
+    return RelevanceFilter(
+        parameters["filter_mode"], low, high, parameters["filter_at"], parameters["filter_per_channel"]
+    )
+
+
+def filtered_walk(
+    context: Context, value: Value, seed: Tensor, chosen: RelevanceFilter, until: Value | None = None
+) -> Tensor:
+    """The relevance walk from ``value`` with the filter at its places; always on the final map."""
+    recording = context.recording = context.recording.ending_at(value)
+    if chosen.is_idle:
+        return relevance_walk(context, seed, until=until)
+    on_value = None
+    if chosen.place != "output":
+        places = None if chosen.place == "all" else block_places(recording, value)
+
+        def on_value(at: Value, relevance: Tensor) -> Tensor:
+            if places is not None and at.index not in places:
+                return relevance
+            return chosen(relevance, context.books)
+
+        context.rules = {**context.rules, "cat": _filtered_cut(context.rules["cat"], chosen)}
+    relevance = relevance_walk(context, seed, until=until, on_value=on_value)
+    return chosen(relevance, context.books)
+
+
+def block_places(recording: Recording, result: Value) -> frozenset[int]:
+    """Where blocks end: the output, below every up-convolution, below every block after a pool, at sums of two branches."""
+    places = {result.index}
+    for step in recording.steps:
+        if step.operation == "convolution" and step.arguments[6]:
+            places.update(value.index for value in step.inputs)
+        if step.operation in _POOLS or (step.operation == "add" and len(step.inputs) == 2):
+            places.add(step.outputs[0].index)
+    return frozenset(places)
+
+
+def _filtered_cut(cut: StepRule, chosen: RelevanceFilter) -> StepRule:
+    def rule(context: Context, step: Step, relevance: Sequence[Tensor | None]) -> Shares:
+        return [(value, chosen(share, context.books)) for value, share in cut(context, step, relevance)]
+
+    return rule
+
+
+def _run(composite: Composite) -> Callable[[Request, Mapping[str, Any]], Attribution]:
+    def run(request: Request, parameters: Mapping[str, Any]) -> Attribution:
+        """Relevance of the input under ``composite``, with its books."""
+        recording = request.recording
+        given = dict(parameters)
+        if request.bounds is not None:
+            for name, bound in zip(("low", "high"), request.bounds, strict=True):
+                if name in given and given[name] is None:
+                    given[name] = bound
+        if composite.needs_positive:
+            _refuse_negative(recording, composite.name)
+        assignment = Assignment(composite.rows(given), recording)
+        seed = request.logits.clone() if composite.whole_output else seed_of(request, given["seed"])
+        value = recording.result if composite.whole_output else request.logit_value
+        if composite.whole_output:
+            seed = recording.tensor(value).clone()
+        books = Books(seed.shape[0], seed.device)
+        context = Context(
+            recording,
+            books,
+            composite.name,
+            assignment.rule,
+            assignment.rule,
+            given["pooling"],
+            composite.folds_norms,
+            RELEVANCE_RULES,
+            alternatives=ALTERNATIVES,
+        )
+        relevance = filtered_walk(context, value, seed, filter_of(given))
+        return Attribution(
+            relevance, closed(books.account(seed, relevance)), request.targets(), rules=dict(context.chosen)
+        )
+
+    return run
+
+
+def _refuse_negative(recording: Recording, name: str) -> None:
+    for step in recording.steps:
+        if step.operation in _CAN_BE_NEGATIVE:
+            raise UnsupportedOperationError(step.operation, step.path, name, ("lrp-epsilon-plus", *ALTERNATIVES))
+        found = layer_of(step)
+        if found is not None and not found[1].is_non_negative and found[1] is not recording.input:
+            below = found[1].producer
+            if below is not None and below.operation in ("convolution", "addmm", "mm", "native_batch_norm"):
+                raise UnsupportedOperationError(below.operation, below.path, name, ("lrp-epsilon-plus", *ALTERNATIVES))
+
+
+for _composite in COMPOSITES.values():
+    register(
+        ExplainerInfo(
+            name=_composite.name,
+            title=_composite.title,
+            family="LRP",
+            taxonomy=("white box", "network structure", "local"),
+            parameters=(*_composite.parameters, *(() if _composite.whole_output else (SEED,)), POOLING, *FILTERS),
+            dims=(0, 1, 2, 3),
+            target_dependent=not _composite.whole_output,
+            exact=True,
+            summary=_composite.summary,
+            source=_composite.source,
+            is_signed=True,
+            reduce="sum",
+            unit="logit",
+            has_account=True,
+            cost=_composite.cost,
+            run=_run(_composite),
+        )
+    )

@@ -1,0 +1,147 @@
+"""What an explainer is asked and what it answers.
+
+A :class:`Request` holds the network, the input and what is to be explained; its recording is made once, on first use, and
+shared by every explainer asked with it. An :class:`Attribution` is a signed map per input channel, with its account.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from xai_core.errors import Cancelled, ModuleStateError, TargetError
+from xai_core.record import record
+from xai_core.steps import Recording, Value
+
+Target = int | Sequence[int] | None
+_OUTPUT_ACTIVATIONS = frozenset({"sigmoid", "_softmax", "_log_softmax", "log_sigmoid_forward"})
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """``relevance`` (N, C, *space) like the input, signed; ``account``: the books (floats for one sample, else (N,) tensors), or None;
+    ``target`` the label index of every sample; ``notes``: sentences for the person; ``rules``: rule by module path; ``facts``: numbers of the method.
+    """
+
+    relevance: Tensor
+    account: Mapping[str, Any] | None
+    target: tuple[int, ...]
+    notes: tuple[str, ...] = ()
+    rules: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, float | str] = field(default_factory=dict)
+
+
+@dataclass
+class Request:
+    """``module``, ``x`` (N, C, *space); ``target``: label index, one per sample, or None for the greatest logit; ``where``: for segmentation,
+    a bool mask over the output's space (None: the predicted region); ``bounds``: least and greatest possible input value.
+    """
+
+    module: nn.Module
+    x: Tensor
+    target: Target = None
+    where: Tensor | None = None
+    bounds: tuple[float, float] | None = None
+    target_layer: str = ""
+    progress: Callable[[float], None] | None = None
+    cancel: threading.Event | None = None
+    memory_bytes: int = 1 << 30
+    shared: Recording | None = None
+
+    @property
+    def recording(self) -> Recording:
+        if self.shared is None:
+            self.shared = record(self.module, self.x)
+        return self.shared
+
+    def report(self, share: float) -> None:
+        """Tell the listener how far it is, and stop where the person asked to."""
+        if self.cancel is not None and self.cancel.is_set():
+            raise Cancelled
+        if self.progress is not None:
+            self.progress(min(max(share, 0.0), 1.0))
+
+    @property
+    def logit_value(self) -> Value:
+        """The value whose samples are explained: the last one before a closing sigmoid or softmax."""
+        value = self.recording.result
+        while value.producer is not None and value.producer.operation in _OUTPUT_ACTIVATIONS:
+            value = value.producer.inputs[0]
+        return value
+
+    @property
+    def logits(self) -> Tensor:
+        return self.recording.tensor(self.logit_value)
+
+    def targets(self) -> tuple[int, ...]:
+        """The label index of every sample; raises :class:`TargetError` for one that does not exist."""
+        logits = self.logits
+        labels = logits.shape[1] if logits.ndim > 1 else 1
+        samples = logits.shape[0]
+        if self.target is None:
+            scores = logits.reshape(samples, labels, -1).mean(2)
+            return tuple(int(index) for index in scores.argmax(1))
+        chosen = [self.target] * samples if isinstance(self.target, int) else [int(index) for index in self.target]
+        if len(chosen) != samples:
+            raise TargetError(
+                f"{len(chosen)} targets were given for {samples} samples.", "Give one target, or one for each sample."
+            )
+        for index in chosen:
+            if not 0 <= index < labels:
+                raise TargetError(f"There is no label {index}.", f"This network has labels 0 to {labels - 1}.")
+        return tuple(chosen)
+
+    def selection(self) -> Tensor:
+        """1 where an output is part of the explained sum, 0 elsewhere; shaped like the logits."""
+        logits = self.logits
+        chosen = torch.zeros_like(logits)
+        for sample, label in enumerate(self.targets()):
+            if logits.ndim <= 2:
+                chosen.reshape(logits.shape[0], -1)[sample, label] = 1
+            else:
+                chosen[sample, label] = self._region(logits[sample], label).to(logits.dtype)
+        return chosen
+
+    def _region(self, logits: Tensor, label: int) -> Tensor:
+        if self.where is not None:
+            if self.where.shape != logits.shape[1:]:
+                raise TargetError(
+                    f"The region has the shape {tuple(self.where.shape)}, the output {tuple(logits.shape[1:])}.",
+                    "Draw the region on the grid of the output.",
+                )
+            region = self.where.to(torch.bool)
+        else:
+            region = logits.argmax(0) == label if logits.shape[0] > 1 else logits[0] > 0
+        if not bool(region.any()):
+            raise TargetError("Nothing is predicted here for this label.", "Choose another label, or draw a region.")
+        return region
+
+    def scores(self, output: Tensor) -> Tensor:
+        """The explained scalar (N,) of outputs shaped like the network's (logits)."""
+        return (output * self.selection().to(output.dtype)).flatten(1).sum(1)
+
+
+def logits_of(module: nn.Module, x: Tensor, strip: bool) -> Tensor:
+    """``module(x)`` as logits; where the network closes with a sigmoid or softmax, that is undone by recording."""
+    if strip:
+        request = Request(module, x)
+        return request.logits
+    with torch.no_grad():
+        output = module(x)
+    if isinstance(output, Mapping):
+        output = next(iter(output.values()))
+    if isinstance(output, list | tuple):
+        output = output[0]
+    if not isinstance(output, Tensor):
+        raise ModuleStateError("The network returned no tensor.", "Give a module whose forward(x) returns a tensor.")
+    return output
+
+
+def closed(account: Mapping[str, Tensor]) -> Mapping[str, Any]:
+    """Account entries as floats where there is one sample."""
+    return {name: float(entry[0]) if entry.shape[0] == 1 else entry for name, entry in account.items()}

@@ -1,0 +1,93 @@
+"""The one backward walk over a Recording.
+
+Relevance (or gradient) of the result goes step by step to what made it, by whatever rule the walk is given; what meets
+at a value is added. ``relevance_walk`` is LRP and its kin with their books, ``gradient_walk`` the chain rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from xai_core.rules.context import Context
+from xai_core.rules.derivative import derivative_of
+from xai_core.steps import Recording, Step, Value
+
+Rule = Callable[[Step, Sequence[Tensor | None]], Iterable[tuple[Value, Tensor]]]
+Filter = Callable[[Value, Tensor], Tensor]
+
+
+def walk(
+    recording: Recording,
+    seed: Tensor,
+    rule: Rule,
+    *,
+    until: Value | None = None,
+    on_value: Filter | None = None,
+    watched: Mapping[int, list[Tensor]] | None = None,
+) -> Tensor:
+    """Carry ``seed`` (shaped like the result) down to ``until`` (default: the input); returns a tensor shaped like it.
+
+    ``on_value`` sees the whole relevance of every value before it goes further (pass and clamp filters);
+    ``watched`` collects the relevance of values by index.
+    """
+    goal = recording.input if until is None else until
+    pending: dict[int, Tensor] = {recording.result.index: seed}
+    for step in reversed(recording.steps):
+        if goal.index in pending and goal.producer is step:
+            break
+        if not any(output.index in pending for output in step.outputs):
+            continue
+        incoming = [pending.pop(output.index, None) for output in step.outputs]
+        if on_value is not None:
+            incoming = [
+                None if r is None else on_value(value, r) for value, r in zip(step.outputs, incoming, strict=True)
+            ]
+        if watched is not None:
+            for output, r in zip(step.outputs, incoming, strict=True):
+                if output.index in watched and r is not None:
+                    watched[output.index].append(r)
+        for value, share in rule(step, incoming):
+            if value.is_constant:
+                continue
+            present = pending.get(value.index)
+            pending[value.index] = share if present is None else present + share
+    arrived = pending.get(goal.index)
+    if arrived is None:
+        arrived = torch.zeros(goal.shape, dtype=seed.dtype, device=seed.device)
+    return arrived.expand(goal.shape)
+
+
+def relevance_walk(
+    context: Context, seed: Tensor, *, until: Value | None = None, on_value: Filter | None = None
+) -> Tensor:
+    """LRP, RAP and their kin: each step by the context's rule for its operation; none is an error that names it."""
+
+    def rule(step: Step, relevance: Sequence[Tensor | None]) -> Iterable[tuple[Value, Tensor]]:
+        known = context.rules.get(step.operation)
+        if known is None:
+            raise context.unsupported(step)
+        return known(context, step, relevance)
+
+    with torch.no_grad():
+        return walk(context.recording, seed, rule, until=until, on_value=on_value)
+
+
+def gradient_walk(
+    recording: Recording,
+    seed: Tensor,
+    *,
+    until: Value | None = None,
+    replaced: Mapping[str, Rule] | None = None,
+) -> Tensor:
+    """d (seed . result) / d ``until``; ``replaced`` gives operations another backward (deconvnet, guided backprop)."""
+    special = replaced or {}
+
+    def rule(step: Step, grads: Sequence[Tensor | None]) -> Iterable[tuple[Value, Tensor]]:
+        other = special.get(step.operation)
+        return other(step, grads) if other is not None else derivative_of(recording, step, grads)
+
+    with torch.no_grad():
+        return walk(recording, seed, rule, until=until)

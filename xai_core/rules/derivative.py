@@ -1,0 +1,188 @@
+"""The derivative of one recorded operation: R of the outputs to R of the inputs, by the chain rule.
+
+Hot operations call ATen's own backward functions on what was kept; any other is differentiated by autograd alone, on
+detached inputs. So gradients equal autograd's for whatever PyTorch can differentiate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xai_core.rules.layers import constant, is_free
+from xai_core.steps import NORMS, Recording, Step, Value, extent_of, spread, values_of
+
+Derivative = Callable[[Recording, Step, Tensor], "list[tuple[Value, Tensor]]"]
+_DERIVATIVES: dict[str, Derivative] = {}
+_SHAPE_ONLY = frozenset(
+    "view _unsafe_view reshape _reshape_alias t transpose permute slice select squeeze unsqueeze expand clone detach alias "
+    "_to_copy split split_with_sizes unbind stack flip roll constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d "
+    "replication_pad2d replication_pad3d _adaptive_avg_pool2d _adaptive_avg_pool3d avg_pool2d avg_pool3d mean sum pixel_shuffle "
+    "upsample_nearest1d upsample_nearest2d upsample_nearest3d upsample_linear1d upsample_bilinear2d upsample_trilinear3d".split()
+)
+
+
+def derivative_of(recording: Recording, step: Step, grads: Sequence[Tensor | None]) -> Iterator[tuple[Value, Tensor]]:
+    """Pairs (value, gradient) for every input of ``step`` that depends on the network's input."""
+    known = _DERIVATIVES.get(step.operation)
+    if known is not None and grads[0] is not None:
+        yield from known(recording, step, grads[0])
+        return
+    yield from _by_autograd(recording, step, grads)
+
+
+def derivative(*operations: str) -> Callable[[Derivative], Derivative]:
+    """Register a hand-written derivative for ATen operations with one output that matters."""
+
+    def add(function: Derivative) -> Derivative:
+        for operation in operations:
+            _DERIVATIVES[operation] = function
+        return function
+
+    return add
+
+
+@derivative("convolution")
+def _convolution(recording: Recording, step: Step, grad: Tensor) -> list[tuple[Value, Tensor]]:
+    a, weight = step.arguments[:2]
+    if is_free(a) or not is_free(weight) or not is_free(step.arguments[2]):
+        return list(_by_autograd(recording, step, [grad]))
+    like = recording.tensor(a)
+    result = torch.ops.aten.convolution_backward(
+        grad, like, constant(weight), None, *step.arguments[3:], [True, False, False]
+    )
+    return [(a, result[0])]
+
+
+@derivative("addmm")
+def _fully_connected(recording: Recording, step: Step, grad: Tensor) -> list[tuple[Value, Tensor]]:
+    bias, a, weight = step.arguments[:3]
+    if is_free(a) or not is_free(weight) or not is_free(bias) or step.options:
+        return list(_by_autograd(recording, step, [grad]))
+    return [(a, grad @ constant(weight).t())]
+
+
+@derivative("relu")
+def _relu(recording: Recording, step: Step, grad: Tensor) -> list[tuple[Value, Tensor]]:
+    out = recording.tensor(step.outputs[0])
+    return [(step.inputs[0], torch.ops.aten.threshold_backward(grad, out, 0))]
+
+
+@derivative("view", "_unsafe_view", "reshape", "unsqueeze", "squeeze")
+def _view(recording: Recording, step: Step, grad: Tensor) -> list[tuple[Value, Tensor]]:
+    value = step.inputs[0]
+    return [(value, grad.reshape(value.shape))]
+
+
+@derivative("cat")
+def _concatenation(recording: Recording, step: Step, grad: Tensor) -> list[tuple[Value, Tensor]]:
+    parts = step.arguments[0]
+    dim = step.arguments[1] if len(step.arguments) > 1 else step.options.get("dim", 0)
+    shares, start = [], 0
+    for part in parts:
+        if len(part.shape) == 1 and part.shape[0] == 0:
+            continue
+        size = part.shape[dim]
+        if not is_free(part):
+            shares.append((part, grad.narrow(dim, start, size)))
+        start += size
+    return shares
+
+
+@derivative("max_pool2d_with_indices", "max_pool3d_with_indices")
+def _max_pool(recording: Recording, step: Step, grad: Tensor) -> list[tuple[Value, Tensor]]:
+    value = step.arguments[0]
+    given = list(step.arguments[1:])
+    kernel, stride, padding, dilation, ceil_mode = given + [[], 0, 1, False][len(given) - 1 :]
+    like = grad.new_empty(1).expand(value.shape) if grad.ndim == 4 else grad.new_empty(value.shape)
+    backward = getattr(torch.ops.aten, f"{step.operation}_backward")
+    indices = recording.tensor(step.outputs[1])
+    return [(value, backward(grad.contiguous(), like, kernel, stride, padding, dilation, ceil_mode, indices))]
+
+
+@derivative("add", "sub")
+def _sum(recording: Recording, step: Step, grad: Tensor) -> list[tuple[Value, Tensor]]:
+    factor = step.options.get("alpha", 1) * (1 if step.operation == "add" else -1)
+    shares = []
+    for part, sign in zip(step.arguments[:2], (1, factor), strict=True):
+        if not is_free(part):
+            share = grad if sign == 1 else grad * sign
+            shares.append((part, share if share.shape == part.shape else share.sum_to_size(part.shape)))
+    return shares
+
+
+@derivative("mul")
+def _product(recording: Recording, step: Step, grad: Tensor) -> list[tuple[Value, Tensor]]:
+    left, right = step.arguments[:2]
+    shares = []
+    for part, other in ((left, right), (right, left)):
+        if not is_free(part):
+            factor = recording.tensor(other) if isinstance(other, Value) else other
+            share = grad * factor
+            shares.append((part, share if share.shape == part.shape else share.sum_to_size(part.shape)))
+    return shares
+
+
+@derivative(*NORMS)
+def _batch_norm(recording: Recording, step: Step, grad: Tensor) -> list[tuple[Value, Tensor]]:
+    no_training = step.operation == "_native_batch_norm_legit_no_training"
+    value, weight = step.arguments[0], constant(step.arguments[1])
+    variance = constant(step.arguments[4])
+    if not no_training and (step.arguments[5] or variance is None):
+        return list(_by_autograd(recording, step, [grad]))
+    scale = torch.rsqrt(variance + step.arguments[-1])
+    scale = scale if weight is None else scale * weight
+    return [(value, grad * scale.reshape((1, -1) + (1,) * (grad.ndim - 2)))]
+
+
+@derivative("overwrite")
+def _overwrite(recording: Recording, step: Step, grad: Tensor) -> list[tuple[Value, Tensor]]:
+    old, new = step.arguments
+    memory = spread(grad, step.options["old"], extent_of(*step.options.values()))
+    written = memory.as_strided(*step.options["new"]).clone()
+    memory.as_strided(*step.options["new"]).zero_()
+    shares = [(old, memory.as_strided(*step.options["old"]).clone()), (new, written)]
+    return [(value, share) for value, share in shares if not value.is_constant]
+
+
+def _by_autograd(recording: Recording, step: Step, grads: Sequence[Tensor | None]) -> Iterator[tuple[Value, Tensor]]:
+    """The operation run again on detached inputs under autograd; its in-place form on clones."""
+    leaves: dict[int, tuple[Value, Tensor]] = {}
+
+    def leaf(argument: Any) -> Any:
+        if isinstance(argument, Value):
+            if argument.is_constant:
+                return argument.tensor
+            if argument.index not in leaves:
+                if step.operation in _SHAPE_ONLY:
+                    samples = torch.zeros(argument.shape, dtype=argument.dtype, device=recording.output.device)
+                else:
+                    samples = recording.tensor(argument).detach().clone()
+                leaves[argument.index] = (argument, samples.requires_grad_())
+            return leaves[argument.index][1]
+        if isinstance(argument, list | tuple):
+            return [leaf(part) for part in argument]
+        return argument
+
+    with torch.enable_grad():
+        arguments = [leaf(argument) for argument in step.arguments]
+        options = {name: leaf(option) for name, option in step.options.items()}
+        arguments = [a.clone() if isinstance(a, Tensor) and a.requires_grad else a for a in arguments]
+        results = step.function(*arguments, **options)
+    results = [results] if isinstance(results, Tensor) else list(results)
+    pairs = [(r, g) for r, g in zip(results, grads, strict=False) if g is not None and r.requires_grad]
+    if not pairs:
+        return
+    inputs = [samples for _, samples in leaves.values()]
+    found = torch.autograd.grad([r for r, _ in pairs], inputs, [g.expand_as(r) for r, g in pairs], allow_unused=True)
+    for (value, _), gradient in zip(leaves.values(), found, strict=True):
+        if gradient is not None:
+            yield value, gradient
+
+
+def inputs_of(step: Step) -> list[Value]:
+    """Values among the arguments that depend on the network's input."""
+    return [value for value in values_of(step.arguments) if not value.is_constant]

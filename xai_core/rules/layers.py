@@ -1,0 +1,174 @@
+"""Linear operations seen alike: z = W a + b with its transposed map, whatever the operation.
+
+A convolution (1-D to 3-D, transposed, grouped), a fully connected layer and a batch norm standing alone are each a
+:class:`LinearLayer`: rules in ``rules.linear`` are written once against it. A batch norm right behind a convolution
+is folded into it here, with its eps, on copies: the caller's module is never touched.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xai_core.steps import Step, Value
+
+
+class LinearLayer(ABC):
+    """z = W a + b. ``weight`` and ``bias`` are the folded ones; ``scale_free_weight`` has them but for a positive
+    factor per output, which rules without bias and with a common denominator do not see.
+    """
+
+    weight: Tensor
+    bias: Tensor | None
+
+    @property
+    def scale_free_weight(self) -> Tensor:
+        return self.weight
+
+    @abstractmethod
+    def forward(self, a: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """z of ``a`` under ``weight``: (N, out, *space)."""
+
+    @abstractmethod
+    def backward(self, s: Tensor, weight: Tensor, like: Tensor) -> Tensor:
+        """W^T s, shaped like the input ``like``."""
+
+    def bias_share(self, s: Tensor, bias: Tensor) -> Tensor:
+        """s * b, (N, ...): what the bias takes."""
+        return s * self.shaped(bias, s)
+
+    def shaped(self, bias: Tensor, like: Tensor) -> Tensor:
+        """``bias`` (out,) broadcast against z."""
+        return bias.reshape((1, -1) + (1,) * (like.ndim - 2))
+
+
+class Convolution(LinearLayer):
+    """aten::convolution, any dimension, transposed or grouped; ``fold`` = (scale, shift) of a batch norm behind it."""
+
+    _raw: Tensor
+    _scale: Tensor | None
+
+    def __init__(self, step: Step, fold: tuple[Tensor, Tensor] | None = None) -> None:
+        _, weight, bias, stride, padding, dilation, transposed, output_padding, groups = step.arguments
+        self._settings = (stride, padding, dilation, transposed, output_padding, groups)
+        self._raw = weight
+        self._scale = None if fold is None else fold[0]
+        self._transposed = bool(transposed)
+        self._groups = int(groups)
+        self.bias = bias
+        if fold is not None:
+            scale, shift = fold
+            self.bias = shift if bias is None else bias * scale + shift
+
+    def _per_output(self, factor: Tensor) -> Tensor:
+        """``factor`` (out,) shaped to multiply the weight."""
+        ones = (1,) * (self._raw.ndim - 2)
+        if not self._transposed:
+            return factor.reshape(-1, 1, *ones)
+        per_group = factor.reshape(self._groups, 1, -1, *ones)
+        rows = self._raw.shape[0] // self._groups
+        return per_group.expand(-1, rows, -1, *ones).reshape(self._raw.shape[0], -1, *ones)
+
+    @property
+    def weight(self) -> Tensor:  # type: ignore[override]
+        return self._raw if self._scale is None else self._raw * self._per_output(self._scale)
+
+    @property
+    def scale_free_weight(self) -> Tensor:
+        if self._scale is None or bool((self._scale > 0).all()):
+            return self._raw
+        return self._raw * self._per_output(self._scale.sign())
+
+    def forward(self, a: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        z: Tensor = torch.ops.aten.convolution(a, weight, bias, *self._settings)
+        return z
+
+    def backward(self, s: Tensor, weight: Tensor, like: Tensor) -> Tensor:
+        gradient: Tensor = torch.ops.aten.convolution_backward(
+            s, like, weight, None, *self._settings, [True, False, False]
+        )[0]
+        return gradient
+
+
+class FullyConnected(LinearLayer):
+    """aten::addmm and aten::mm with a constant matrix: a (N, in), weight (in, out)."""
+
+    def __init__(self, step: Step, fold: tuple[Tensor, Tensor] | None = None) -> None:
+        if step.operation == "addmm":
+            self.bias = step.arguments[0] * step.options.get("beta", 1)
+            self.weight = step.arguments[2]
+            alpha = step.options.get("alpha", 1)
+            if alpha != 1:
+                self.weight = self.weight * alpha
+        else:
+            self.bias = None
+            self.weight = step.arguments[1]
+        if fold is not None:
+            scale, shift = fold
+            self.weight = self.weight * scale
+            self.bias = shift if self.bias is None else self.bias * scale + shift
+
+    def forward(self, a: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        return a @ weight if bias is None else torch.addmm(bias.expand(weight.shape[1]), a, weight)
+
+    def backward(self, s: Tensor, weight: Tensor, like: Tensor) -> Tensor:
+        return s @ weight.t()
+
+
+class Diagonal(LinearLayer):
+    """One weight and bias a channel (dimension 1), or of any shape that broadcasts against the input: a norm alone."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        self.weight = weight
+        self.bias = bias
+
+    def forward(self, a: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        z = a * self.shaped(weight, a)
+        return z if bias is None else z + self.shaped(bias, a)
+
+    def backward(self, s: Tensor, weight: Tensor, like: Tensor) -> Tensor:
+        return s * self.shaped(weight, s)
+
+    def shaped(self, bias: Tensor, like: Tensor) -> Tensor:
+        return super().shaped(bias, like) if bias.ndim == 1 else bias
+
+
+def layer_of(step: Step, fold: tuple[Tensor, Tensor] | None = None) -> tuple[LinearLayer, Value] | None:
+    """The linear layer that ``step`` is and the value it reads, or None where its weight depends on the input."""
+    if step.operation == "convolution":
+        a, weight, bias = step.arguments[:3]
+        if not is_free(a) and is_free(weight) and is_free(bias):
+            return Convolution(with_constants(step), fold), a
+    elif step.operation == "addmm":
+        bias, a, weight = step.arguments[:3]
+        if not is_free(a) and is_free(weight) and is_free(bias):
+            return FullyConnected(with_constants(step), fold), a
+    elif step.operation == "mm":
+        a, weight = step.arguments[:2]
+        if not is_free(a) and is_free(weight):
+            return FullyConnected(with_constants(step), fold), a
+    return None
+
+
+def is_free(argument: Any) -> bool:
+    """True where ``argument`` does not depend on the network's input."""
+    if isinstance(argument, Sequence) and not isinstance(argument, str):
+        return all(is_free(part) for part in argument)
+    return not isinstance(argument, Value) or argument.is_constant
+
+
+def with_constants(step: Step) -> Step:
+    """``step`` with constant values replaced by their tensors."""
+    if not any(isinstance(argument, Value) and argument.is_constant for argument in step.arguments):
+        return step
+    arguments = tuple(constant(argument) for argument in step.arguments)
+    return Step(step.operation, step.function, arguments, step.options, step.path)
+
+
+def constant(argument: Any) -> Any:
+    """The tensor of a constant value; anything else unchanged."""
+    return argument.tensor if isinstance(argument, Value) and argument.is_constant else argument

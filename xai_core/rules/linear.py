@@ -1,0 +1,311 @@
+"""LRP rules for linear operations, each stated once over :class:`~xai_core.rules.layers.LinearLayer`.
+
+a: the layer's input, z = W a + b, R: relevance of the outputs, s(z) = +1 for z >= 0 else -1. Every rule returns the
+relevance of a and writes what did not arrive into the books. A denominator of exactly zero sends its R to ``stopped``.
+Sources: Bach et al. 2015 (equations 56-60); Montavon et al. 2017 (w-square, box), 2019 (overview); Andéol et al. 2021 (signed gamma).
+Bach 2015 has R = alpha P - beta N with N over negative products; we keep that sign (some later papers print +beta).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from xai_core.rules.books import Books, product_total, total
+from xai_core.rules.layers import LinearLayer
+
+BiasSplit = Literal["signed", "whole", "none"]
+
+
+class LinearRule(Protocol):
+    """``keeps_norms``: whether a batch norm standing alone is a layer with a bias of its own (z, epsilon) or is passed through."""
+
+    keeps_norms: ClassVar[bool]
+
+    def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
+        """Relevance of ``a``."""
+        ...
+
+    def share_sum(self, parts: list[Tensor], relevance: Tensor, books: Books, is_non_negative: bool) -> list[Tensor]:
+        """Relevance of each summand of a sum, seen as a linear operation with weights 1."""
+        ...
+
+
+def divided(relevance: Tensor, z: Tensor, books: Books) -> Tensor:
+    """R / z with 0 where z is exactly 0; that R goes to ``stopped``. ``z`` is overwritten."""
+    zero = z == 0
+    if bool(zero.any()):
+        books.stopped += total(torch.where(zero, relevance, torch.zeros((), dtype=z.dtype, device=z.device)))
+        return torch.div(relevance, z.masked_fill_(zero, float("inf")))
+    return torch.div(relevance, z, out=z) if z.shape == relevance.shape else relevance / z
+
+
+def positive(tensor: Tensor) -> Tensor:
+    return tensor.clamp(min=0)
+
+
+def negative(tensor: Tensor) -> Tensor:
+    return tensor.clamp(max=0)
+
+
+def signed_step(z: Tensor, size: Tensor | float) -> Tensor:
+    """size * s(z)."""
+    step = torch.ones_like(z).copysign_(z + 0.0)
+    return step.mul_(size)
+
+
+def machine_step(z: Tensor) -> Tensor:
+    """d of rule ``z``: 1e-12 in float64, 1e-7 * rms(z) in float32, per sample."""
+    if z.dtype == torch.float64:
+        return torch.full((z.shape[0],) + (1,) * (z.ndim - 1), 1e-12, dtype=z.dtype, device=z.device)
+    return 1e-7 * root_mean_square(z)
+
+
+def root_mean_square(z: Tensor) -> Tensor:
+    """Per sample, shaped to broadcast against z."""
+    return z.pow(2).flatten(1).mean(1).sqrt_().reshape((-1,) + (1,) * (z.ndim - 1))
+
+
+@dataclass(frozen=True)
+class Epsilon:
+    """R_i = sum_j a_i w_ij / (z_j + epsilon s(z_j)) R_j (Bach 2015, eq. 58). ``relative``: epsilon is a share of rms(z).
+
+    ``epsilon`` None is rule ``z``: LRP-0 with a step of machine size only. ``bias`` False leaves b out of z.
+    """
+
+    epsilon: float | None = 1e-6
+    relative: bool = False
+    bias: bool = True
+    keeps_norms: ClassVar[bool] = True
+
+    def _size(self, z: Tensor) -> Tensor | float:
+        if self.epsilon is None:
+            return machine_step(z)
+        return self.epsilon * root_mean_square(z) if self.relative else self.epsilon
+
+    def ratio(self, z: Tensor, relevance: Tensor, books: Books) -> Tensor:
+        """R / (z + d s(z)), with what d absorbs in the books."""
+        step = signed_step(z, self._size(z))
+        s = divided(relevance, z + step, books)
+        books.stabiliser += product_total(s, step)
+        return s
+
+    def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
+        weight = layer.weight
+        bias = layer.bias if self.bias else None
+        s = self.ratio(layer.forward(a, weight, bias), relevance, books)
+        if bias is not None:
+            books.bias += total(layer.bias_share(s, bias))
+        return layer.backward(s, weight, a).mul_(a)
+
+    def share_sum(self, parts: list[Tensor], relevance: Tensor, books: Books, is_non_negative: bool) -> list[Tensor]:
+        s = self.ratio(_added(parts).expand_as(relevance), relevance, books)
+        return [part * s for part in parts]
+
+
+@dataclass(frozen=True)
+class AlphaBeta:
+    """R_i = sum_j (alpha (a_i w_ij)+ / z_j+ - beta (a_i w_ij)- / z_j-) R_j (Bach 2015, eq. 60), alpha - beta = 1.
+
+    (a w)+ is the sign of the product: a+ w+ + a- w-. ``bias_split``: "signed" counts b+ in z+ and b- in z- (LRP toolbox,
+    default), "whole" the whole b in both (iNNvestigate), "none" leaves it out. A half without any product (z+ = 0 or
+    z- = 0) loses its share to ``stopped``.
+    """
+
+    alpha: float = 1.0
+    beta: float = 0.0
+    bias_split: BiasSplit = "signed"
+    keeps_norms: ClassVar[bool] = False
+
+    def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
+        bias = None if self.bias_split == "none" else layer.bias
+        weight = layer.scale_free_weight if bias is None else layer.weight
+        plus, minus = positive(weight), None if is_non_negative and self.beta == 0 else negative(weight)
+        result = self._half(
+            layer, a, plus, minus, self._part(bias, positive), self.alpha * relevance, books, is_non_negative
+        )
+        if self.beta != 0:
+            assert minus is not None
+            share = -self.beta * relevance
+            result += self._half(layer, a, minus, plus, self._part(bias, negative), share, books, is_non_negative)
+        return result
+
+    def _part(self, bias: Tensor | None, half: object) -> Tensor | None:
+        if bias is None or self.bias_split == "whole":
+            return bias
+        return positive(bias) if half is positive else negative(bias)
+
+    @staticmethod
+    def _half(
+        layer: LinearLayer,
+        a: Tensor,
+        same: Tensor,
+        other: Tensor | None,
+        bias: Tensor | None,
+        relevance: Tensor,
+        books: Books,
+        is_non_negative: bool,
+    ) -> Tensor:
+        """All products of one sign: a+ with ``same`` and, where a can be negative, a- with ``other``."""
+        if is_non_negative:
+            s = divided(relevance, layer.forward(a, same, bias), books)
+            result = layer.backward(s, same, a).mul_(a)
+        else:
+            assert other is not None
+            up, down = positive(a), negative(a)
+            s = divided(relevance, layer.forward(up, same, bias) + layer.forward(down, other), books)
+            result = layer.backward(s, same, a).mul_(up)
+            result += layer.backward(s, other, a).mul_(down)
+        if bias is not None:
+            books.bias += total(layer.bias_share(s, bias))
+        return result
+
+    def share_sum(self, parts: list[Tensor], relevance: Tensor, books: Books, is_non_negative: bool) -> list[Tensor]:
+        if is_non_negative and self.beta == 0:
+            s = divided(relevance, _added(parts).expand_as(relevance).clone(), books)
+            return [part * s for part in parts]
+        ups = [positive(part) for part in parts]
+        s = divided(self.alpha * relevance, _added(ups).expand_as(relevance).clone(), books)
+        shares = [up * s for up in ups]
+        if self.beta != 0:
+            downs = [negative(part) for part in parts]
+            s = divided(-self.beta * relevance, _added(downs).expand_as(relevance).clone(), books)
+            shares = [share + down * s for share, down in zip(shares, downs, strict=True)]
+        return shares
+
+
+@dataclass(frozen=True)
+class Gamma:
+    """w -> w + gamma w+, for inputs of both signs (Andéol et al. 2021; zennit's ``Gamma``).
+
+    Outputs z_j > 0 share by a+ (w + g w+) + a- (w + g w-), outputs z_j < 0 by a+ (w + g w-) + a- (w + g w+); biases alike.
+    An output of exactly zero sends its relevance to ``stopped``.
+    """
+
+    gamma: float = 0.25
+    keeps_norms: ClassVar[bool] = False
+
+    def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
+        weight, bias = layer.weight, layer.bias
+        z = layer.forward(a, weight, bias)
+        up_weight, down_weight = weight + self.gamma * positive(weight), weight + self.gamma * negative(weight)
+        result = torch.zeros_like(a)
+        for chosen, same, other, part in (
+            (z > 0, up_weight, down_weight, positive),
+            (z < 0, down_weight, up_weight, negative),
+        ):
+            own = torch.where(chosen, relevance, torch.zeros((), dtype=z.dtype, device=z.device))
+            modified = None if bias is None else bias + self.gamma * part(bias)
+            if is_non_negative:
+                denominator = layer.forward(a, same, modified)
+            else:
+                denominator = layer.forward(positive(a), same, modified) + layer.forward(negative(a), other)
+            denominator = torch.where(chosen, denominator, torch.ones((), dtype=z.dtype, device=z.device))
+            s = divided(own, denominator, books)
+            if is_non_negative:
+                result += layer.backward(s, same, a).mul_(a)
+            else:
+                result += layer.backward(s, same, a).mul_(positive(a))
+                result += layer.backward(s, other, a).mul_(negative(a))
+            if modified is not None:
+                books.bias += total(layer.bias_share(s, modified))
+        books.stopped += total(torch.where(z == 0, relevance, torch.zeros((), dtype=z.dtype, device=z.device)))
+        return result
+
+    def share_sum(self, parts: list[Tensor], relevance: Tensor, books: Books, is_non_negative: bool) -> list[Tensor]:
+        z = _added(parts).expand_as(relevance)
+        shares = []
+        lifted_up = [part + self.gamma * positive(part) for part in parts]
+        lifted_down = [part + self.gamma * negative(part) for part in parts]
+        one = torch.ones((), dtype=z.dtype, device=z.device)
+        denominator = torch.where(z > 0, _added(lifted_up), torch.where(z < 0, _added(lifted_down), 0 * one))
+        s = divided(relevance, denominator, books)
+        for up, down in zip(lifted_up, lifted_down, strict=True):
+            shares.append(torch.where(z > 0, up, down) * s)
+        return shares
+
+
+@dataclass(frozen=True)
+class WeightSquare:
+    """R_i = sum_j w_ij^2 / sum_i w_ij^2 R_j, not multiplied by a (Montavon 2017, eq. 12). Padded taps do not count."""
+
+    keeps_norms: ClassVar[bool] = False
+
+    def _weight(self, layer: LinearLayer) -> Tensor:
+        return layer.scale_free_weight.square()
+
+    def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
+        weight = self._weight(layer)
+        z = layer.forward(torch.ones_like(a[:1]), weight).expand_as(relevance).clone()
+        return layer.backward(divided(relevance, z, books), weight, a)
+
+    def share_sum(self, parts: list[Tensor], relevance: Tensor, books: Books, is_non_negative: bool) -> list[Tensor]:
+        return [relevance / len(parts) for _ in parts]
+
+
+@dataclass(frozen=True)
+class Flat(WeightSquare):
+    """R_i = sum_j R_j / fan-in, valid taps only (Lapuschkin 2019). Not multiplied by a."""
+
+    def _weight(self, layer: LinearLayer) -> Tensor:
+        return torch.ones_like(layer.scale_free_weight)
+
+
+@dataclass(frozen=True)
+class Box:
+    """z^B: R_i = sum_j (a_i w_ij - l w_ij+ - h w_ij-) / (the same summed over i) R_j (Montavon 2017, eq. 14). No bias.
+
+    ``low``, ``high``: the least and greatest value an input can take; None takes those of the sample.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    keeps_norms: ClassVar[bool] = False
+
+    def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
+        weight = layer.scale_free_weight
+        plus, minus = positive(weight), negative(weight)
+        shape = (-1,) + (1,) * (a.ndim - 1)
+        low = a.flatten(1).amin(1).reshape(shape) if self.low is None else torch.full_like(a[:1], self.low)
+        high = a.flatten(1).amax(1).reshape(shape) if self.high is None else torch.full_like(a[:1], self.high)
+        low, high = low.expand_as(a), high.expand_as(a)
+        z = layer.forward(a, weight) - layer.forward(low, plus) - layer.forward(high, minus)
+        s = divided(relevance, z, books)
+        result = a * layer.backward(s, weight, a)
+        result -= low * layer.backward(s, plus, a)
+        result -= high * layer.backward(s, minus, a)
+        return result
+
+    def share_sum(self, parts: list[Tensor], relevance: Tensor, books: Books, is_non_negative: bool) -> list[Tensor]:
+        return PLUS.share_sum(parts, relevance, books, is_non_negative)
+
+
+@dataclass(frozen=True)
+class Study:
+    """Rule of the 3-D U-Net study (Tjoa et al., arXiv 1911.08136): R = x * W+^T (R / (W+ x + 1e-9)), x signed, no bias."""
+
+    step: float = 1e-9
+    keeps_norms: ClassVar[bool] = False
+
+    def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
+        weight = positive(layer.scale_free_weight)
+        s = divided(relevance, layer.forward(a, weight) + self.step, books)
+        books.stabiliser += self.step * total(s)
+        return layer.backward(s, weight, a).mul_(a)
+
+    def share_sum(self, parts: list[Tensor], relevance: Tensor, books: Books, is_non_negative: bool) -> list[Tensor]:
+        return PLUS.share_sum(parts, relevance, books, is_non_negative)
+
+
+def _added(parts: list[Tensor]) -> Tensor:
+    result = parts[0]
+    for part in parts[1:]:
+        result = result + part
+    return result
+
+
+Z = Epsilon(epsilon=None)
+PLUS = AlphaBeta(1.0, 0.0, "none")

@@ -1,0 +1,197 @@
+"""What a recorded forward pass is made of: values numbered by version, steps over them, and the Recording that holds both."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+NORMS = frozenset({"native_batch_norm", "_native_batch_norm_legit", "_native_batch_norm_legit_no_training"})
+OVERWRITE = "overwrite"
+Layout = tuple[tuple[int, ...], tuple[int, ...], int]
+
+
+class Value:
+    """One version of one tensor of the forward pass.
+
+    ``shape``, ``dtype``; ``is_constant``: does not depend on the input; ``is_non_negative``: known to hold no negative
+    sample; ``producer``: the step that made it, None for the input; ``consumers``: how many steps read it.
+    """
+
+    __slots__ = (
+        "consumers",
+        "dtype",
+        "index",
+        "is_constant",
+        "is_non_negative",
+        "layout",
+        "producer",
+        "ref",
+        "shape",
+        "tensor",
+    )
+
+    def __init__(self, index: int, tensor: Tensor, is_constant: bool) -> None:
+        self.index = index
+        self.shape = tensor.shape
+        self.dtype = tensor.dtype
+        self.ref = weakref.ref(tensor)
+        self.tensor: Tensor | None = None
+        self.is_constant = is_constant
+        self.is_non_negative = False
+        self.producer: Step | None = None
+        self.consumers = 0
+        self.layout: tuple[tuple[int, ...], int] = (tensor.stride(), int(tensor.storage_offset()))
+
+    def __repr__(self) -> str:
+        return f"Value({self.index}, {tuple(self.shape)}{', constant' if self.is_constant else ''})"
+
+
+class Step:
+    """One operation: ``operation`` (ATen name without overload or trailing underscore), ``arguments`` and ``options`` as called,
+    with a :class:`Value` in the place of every tensor that the pass computed, ``outputs``, and the ``path`` of the module it ran in.
+    """
+
+    __slots__ = ("arguments", "function", "operation", "options", "outputs", "path")
+
+    def __init__(
+        self, operation: str, function: Any, arguments: tuple[Any, ...], options: dict[str, Any], path: str
+    ) -> None:
+        self.operation = operation
+        self.function = function
+        self.arguments = arguments
+        self.options = options
+        self.outputs: tuple[Value, ...] = ()
+        self.path = path
+
+    @property
+    def inputs(self) -> tuple[Value, ...]:
+        """All values among the arguments, in order, those inside lists too."""
+        return tuple(values_of(self.arguments))
+
+    def __repr__(self) -> str:
+        return f"{self.outputs} = {self.operation}{self.inputs} in '{self.path}'"
+
+
+def values_of(arguments: Any) -> Iterator[Value]:
+    """The values among nested arguments."""
+    for argument in arguments:
+        if isinstance(argument, Value):
+            yield argument
+        elif isinstance(argument, list | tuple):
+            yield from values_of(argument)
+
+
+@dataclass
+class Recording:
+    """A forward pass that can be walked backwards as often as one likes.
+
+    ``output``: what the module returned (its first tensor). ``steps``: in order of execution. ``input``, ``result``: their values.
+    ``module``, ``x``: what was run. ``module_outputs``: the last value each module returned, by dotted path.
+    """
+
+    output: Tensor
+    steps: list[Step]
+    input: Value
+    result: Value
+    module: nn.Module
+    x: Tensor
+    module_outputs: dict[str, Value] = field(default_factory=dict)
+
+    def ending_at(self, value: Value) -> Recording:
+        """The same pass, seen as if ``value`` were its result."""
+        return replace(self, result=value)
+
+    def tensor(self, value: Value) -> Tensor:
+        """The samples of ``value``: kept ones at once, others recomputed from their producer."""
+        if value.tensor is not None:
+            return value.tensor
+        assert value.producer is not None
+        results = self.replay(value.producer)
+        return results[value.producer.outputs.index(value)]
+
+    def replay(self, step: Step) -> tuple[Tensor, ...]:
+        """Outputs of ``step`` computed again, without writing into anything kept."""
+        arguments = [self._resolved(argument) for argument in step.arguments]
+        options = {name: self._resolved(option) for name, option in step.options.items()}
+        if step.function is OVERWRITE:
+            return (_overwritten(arguments[0], arguments[1], step.options),)
+        for position in describe(step.function).written:
+            if position < len(arguments) and isinstance(arguments[position], Tensor):
+                arguments[position] = arguments[position].clone()
+        with torch.no_grad():
+            results = step.function(*arguments, **options)
+        return tuple(tensors_of(results))
+
+    def _resolved(self, argument: Any) -> Any:
+        if isinstance(argument, Value):
+            return self.tensor(argument)
+        if isinstance(argument, list | tuple):
+            return [self._resolved(part) for part in argument]
+        return argument
+
+
+@dataclass(frozen=True)
+class Description:
+    """What the schema of an ATen function says: its name and which arguments it writes to."""
+
+    name: str
+    written: tuple[int, ...]
+
+
+_DESCRIPTIONS: dict[Any, Description] = {}
+
+
+def describe(function: Any) -> Description:
+    known = _DESCRIPTIONS.get(function)
+    if known is None:
+        schema = function._schema
+        written = tuple(
+            position
+            for position, argument in enumerate(schema.arguments)
+            if argument.alias_info is not None and argument.alias_info.is_write
+        )
+        name = schema.name.split("::")[1]
+        if written and name.endswith("_") and not name.endswith("__"):
+            name = name[:-1]
+        known = Description(name, written)
+        _DESCRIPTIONS[function] = known
+    return known
+
+
+def tensors_of(result: Any) -> Iterator[Tensor]:
+    if isinstance(result, Tensor):
+        yield result
+    elif isinstance(result, Mapping):
+        for part in result.values():
+            yield from tensors_of(part)
+    elif isinstance(result, list | tuple):
+        for part in result:
+            yield from tensors_of(part)
+
+
+def spread(tensor: Tensor, layout: Layout, extent: int) -> Tensor:
+    """``tensor`` laid into flat memory of ``extent`` samples as ``layout`` (shape, stride, offset) says, zero elsewhere."""
+    shape, stride, offset = layout
+    memory = torch.zeros(extent, dtype=tensor.dtype, device=tensor.device)
+    memory.as_strided(shape, stride, offset).copy_(tensor)
+    return memory
+
+
+def extent_of(*layouts: Layout) -> int:
+    """Samples of memory that the layouts reach."""
+    ends = [
+        offset + sum((size - 1) * step for size, step in zip(shape, stride, strict=True))
+        for shape, stride, offset in layouts
+    ]
+    return max(ends) + 1
+
+
+def _overwritten(old: Tensor, new: Tensor, layouts: Mapping[str, Any]) -> Tensor:
+    memory = spread(old, layouts["old"], extent_of(layouts["old"], layouts["new"]))
+    memory.as_strided(*layouts["new"]).copy_(new)
+    return memory.as_strided(*layouts["old"]).clone()
