@@ -1,0 +1,149 @@
+"""Every LRP name on whole networks against the second reading of the same page (``tests/oracles/walk.py``)."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import xai_core as xc
+from tests.networks import BIG, SIDE, SMALL, big, small, smooth
+from tests.oracles.linear import rule
+from tests.oracles.test_oracles import deviation
+from tests.oracles.walk import Composite, Walk, composite
+
+NAMES = (
+    "lrp-z",
+    "lrp-epsilon",
+    "lrp-gamma",
+    "lrp-alpha-1-beta-0",
+    "lrp-alpha-2-beta-1",
+    "lrp-flat",
+    "lrp-w-square",
+    "lrp-epsilon-plus",
+    "lrp-epsilon-plus-flat",
+    "lrp-epsilon-gamma-box",
+    "lrp-epsilon-alpha-2-beta-1",
+    "lrp-epsilon-alpha-2-beta-1-flat",
+)
+BOX = {"low": -4.0, "high": 4.0}
+
+
+def given(name: str) -> dict[str, float]:
+    return BOX if "box" in name or name == "deep-taylor" else {}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("network", SMALL)
+def test_small_networks(network: str, name: str) -> None:
+    module, x = small(network)
+    expected = Walk(module, composite(name, **BOX), large=True).run(x, [1, 3])
+    found = xc.attribute(module, x, explainer=name, target=[1, 3], **given(name))
+    # rule z divides by denominators near zero: rounding grows with what it amplifies
+    tolerance = 1e-9 * max(1.0, float(expected.relevance.abs().sum() / expected.account["seed"].abs().min()))
+    assert deviation(found.relevance, expected.relevance) < tolerance
+    scale = float(expected.relevance.abs().flatten(1).sum(1).max())
+    for key in ("seed", "map", "bias", "stabiliser", "stopped"):
+        assert float((found.account[key] - expected.account[key]).abs().max()) < 10 * tolerance * scale, key
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("network", ["plain2d", "dense2d", "branches", "gated"])
+def test_small_networks_in_single_precision(network: str, name: str) -> None:
+    module, x = small(network, torch.float32)
+    expected = Walk(module, composite(name, single=True, **BOX), large=True).run(x, 2)
+    found = xc.attribute(module, x, explainer=name, target=2, **given(name))
+    assert found.relevance.dtype == torch.float32
+    amplified = float(expected.relevance.abs().sum() / expected.account["seed"].abs().min())
+    assert deviation(found.relevance, expected.relevance) < 1e-4 * max(1.0, amplified / 100)
+
+
+@pytest.mark.parametrize("name", ["lrp-epsilon", "lrp-gamma", "lrp-epsilon-plus", "lrp-epsilon-alpha-2-beta-1"])
+@pytest.mark.parametrize("network", BIG)
+def test_networks_of_the_matrix_in_double_precision(network: str, name: str) -> None:
+    """The same unmodified network, every layer: Recording against traced graph."""
+    side = {"resnet18": 40, "vgg16": 32, "densenet121": 32, "inception_v3": 80}[network]
+    module = big(network)
+    x = smooth(1, 3, side, side, seed=11)
+    expected = Walk(module, composite(name), large=True).run(x)
+    module.double()
+    try:
+        found = xc.attribute(module, x.double(), explainer=name)
+    finally:
+        module.float()
+    tolerance = 1e-9 * max(1.0, float(expected.relevance.abs().sum() / expected.account["seed"].abs().min()))
+    assert deviation(found.relevance, expected.relevance) < max(tolerance, 1e-8)
+
+
+@pytest.mark.parametrize("name", [*NAMES, "rap"])
+@pytest.mark.parametrize("network", BIG)
+def test_the_books_close_on_every_network_of_the_matrix(network: str, name: str) -> None:
+    module, x = big(network), smooth(1, 3, SIDE[network], SIDE[network], seed=9)
+    for variant in ("paper", "published-code") if name == "rap" else (None,):
+        more = {"variant": variant} if variant else {}
+        account = xc.attribute(module, x, explainer=name, target=3, **given(name), **more).account
+        parts = sum(float(account[key]) for key in ("map", "bias", "stabiliser", "filtered", "stopped", "error"))
+        assert parts == pytest.approx(float(account["seed"]), abs=1e-6 * max(1.0, account["amplification"]))
+        total = float(account["amplification"]) * abs(float(account["seed"]))
+        assert abs(float(account["error"])) <= 1e-3 * max(1.0, abs(float(account["seed"])), 1e-3 * total)
+
+
+@pytest.mark.parametrize("network", BIG)
+def test_the_books_close_in_double_precision(network: str) -> None:
+    module = big(network)
+    side = {"inception_v3": 80}.get(network, 32)
+    x = smooth(1, 3, side, side, seed=9, dtype=torch.float64)
+    module.double()
+    try:
+        for name in ("lrp-epsilon-plus", "lrp-alpha-2-beta-1", "rap"):
+            account = xc.attribute(module, x, explainer=name, target=3).account
+            total = float(account["amplification"]) * abs(float(account["seed"]))
+            assert abs(float(account["error"])) <= 1e-9 * max(1.0, abs(float(account["seed"])), 1e-3 * total), name
+    finally:
+        module.float()
+
+
+@pytest.mark.parametrize("network", BIG)
+def test_the_default_is_bounded_on_every_network(network: str) -> None:
+    """captum's rules return -2.6e14 on ResNet-18, zennit without a canonizer doubles at every block."""
+    x = smooth(1, 3, SIDE[network], SIDE[network], seed=9)
+    account = xc.attribute(big(network), x, explainer="lrp-epsilon-plus").account
+    assert float(account["amplification"]) < 30
+
+
+def test_deep_taylor_ignores_biases_and_takes_the_box_first() -> None:
+    module = nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(16, 3))
+    module = module.double().eval()
+    x = smooth(2, 2, 6, 6, seed=3, dtype=torch.float64)
+    table = Composite(rule("plus"), rule("plus"), rule("box", **BOX))
+    found = xc.attribute(module, x, explainer="deep-taylor", target=1, **BOX)
+    assert deviation(found.relevance, Walk(module, table).run(x, 1).relevance) < 1e-9
+    assert float(found.account["bias"].abs().max()) == 0.0
+
+
+def test_deep_taylor_is_refused_where_an_activation_can_be_negative() -> None:
+    module = nn.Sequential(nn.Conv2d(2, 4, 3), nn.Tanh(), nn.Conv2d(4, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(12, 2))
+    with pytest.raises(xc.LightboxError):
+        xc.attribute(module.eval(), smooth(1, 2, 6, 6), explainer="deep-taylor", target=0, **BOX)
+
+
+def test_seeds() -> None:
+    module, x = small("plain2d")
+    logits = module(x).detach()
+    one = xc.attribute(module, x, explainer="lrp-epsilon-plus", target=2, seed="one")
+    usual = xc.attribute(module, x, explainer="lrp-epsilon-plus", target=2)
+    scaled = one.relevance * logits[:, 2].reshape(-1, 1, 1, 1)
+    assert deviation(scaled, usual.relevance) < 1e-9
+    contrast = xc.attribute(module, x, explainer="lrp-z", target=2, seed="contrast")
+    expected = Walk(module, composite("lrp-z")).run(x, 2, seed="contrast")
+    assert deviation(contrast.relevance, expected.relevance) < 1e-7
+    assert float(contrast.account["seed"].abs().max()) < 1e-12
+
+
+def test_a_sigmoid_at_the_end_is_cut_off() -> None:
+    """The explained scalar is a logit, never a probability (semantics, section 1)."""
+    module, x = small("plain2d")
+    closed = nn.Sequential(module, nn.Sigmoid()).eval()
+    for explainer in ("lrp-epsilon-plus", "gradient", "occlusion"):
+        a, b = (xc.attribute(m, x, explainer=explainer, target=1).relevance for m in (module, closed))
+        assert deviation(b, a) < 1e-9, explainer
