@@ -23,7 +23,6 @@ from xai_core.rules.linear import (
     Flat,
     Gamma,
     LinearRule,
-    Study,
     WeightSquare,
     Z,
 )
@@ -57,8 +56,6 @@ class Composite:
     rows: Callable[[Mapping[str, Any]], Rows]
     parameters: tuple[Parameter, ...] = ()
     needs_positive: bool = False
-    folds_norms: bool = True
-    whole_output: bool = False
     cost: float = 3.0
 
 
@@ -121,6 +118,20 @@ def first_layers(recording: Recording) -> frozenset[int]:
         if is_linear or below:
             above.update(value.index for value in step.outputs)
     return frozenset(first)
+
+
+def last_layers(recording: Recording) -> frozenset[int]:
+    """Linear steps with no linear step between them and the result, by id."""
+    open_values = {recording.result.index}
+    last: set[int] = set()
+    for step in reversed(recording.steps):
+        if not any(output.index in open_values for output in step.outputs):
+            continue
+        if layer_of(step) is not None:
+            last.add(id(step))
+        else:
+            open_values.update(value.index for value in step.inputs)
+    return frozenset(last)
 
 
 def _everywhere(rule: LinearRule) -> Rows:
@@ -297,32 +308,4 @@ def _deep_taylor(parameters: Mapping[str, Any]) -> Rows:
     return (("first", first), ("any", PLUS))
 
 
-@composite(
-    "lrp-study-unet",
-    "LRP of the U-Net study",
-    "R = x W+^T (R / (W+ x)) with signed x in every convolution, from the whole output: for pass and clamp filters on volumes.",
-    "Tjoa et al., arXiv 1911.08136",
-    parameters=(
-        Parameter(
-            "variant",
-            "choice",
-            "text",
-            "As the paper's text says, or as its published code does.",
-            choices=("text", "published-code"),
-        ),
-        Parameter(
-            "first",
-            "choice",
-            "head",
-            "First layer of the published code: as its head has it or as its results used it.",
-            choices=("head", "published"),
-        ),
-    ),
-    folds_norms=False,
-    whole_output=True,
-)
-def _study(parameters: Mapping[str, Any]) -> Rows:
-    return _everywhere(Study())
-
-
-__all__ = ["COMPOSITES", "Assignment", "BiasSplit", "Composite", "composite", "first_layers", "kind_of"]
+__all__ = ["COMPOSITES", "Assignment", "BiasSplit", "Composite", "composite", "first_layers", "kind_of", "last_layers"]

@@ -7,13 +7,13 @@ from typing import Any
 
 from torch import Tensor
 
-from xai_core.composites import COMPOSITES, Assignment, Composite
+from xai_core.composites import COMPOSITES, Assignment, Composite, last_layers
 from xai_core.errors import UnsupportedOperationError
 from xai_core.explainers.registry import ExplainerInfo, Parameter, register
 from xai_core.explainers.request import Attribution, Request, closed
 from xai_core.propagate import relevance_walk
 from xai_core.rules.books import Books
-from xai_core.rules.context import RELEVANCE_RULES, Context, Shares, StepRule
+from xai_core.rules.context import Context, Shares, StepRule
 from xai_core.rules.filters import RelevanceFilter
 from xai_core.rules.layers import layer_of
 from xai_core.rules.operations import ACTIVATIONS, AVERAGES
@@ -67,12 +67,15 @@ def filter_of(parameters: Mapping[str, Any]) -> RelevanceFilter:
 
 
 def filtered_walk(
-    context: Context, value: Value, seed: Tensor, chosen: RelevanceFilter, until: Value | None = None
+    context: Context, value: Value, seed: Tensor, chosen: RelevanceFilter, filters_cuts: bool = True
 ) -> Tensor:
-    """The relevance walk from ``value`` with the filter at its places; always on the final map."""
+    """The relevance walk from ``value`` with the filter at its places; always on the final map.
+
+    ``filters_cuts``: both halves of every cut are filtered here (False where the rule for cuts does it itself).
+    """
     recording = context.recording = context.recording.ending_at(value)
     if chosen.is_idle:
-        return relevance_walk(context, seed, until=until)
+        return relevance_walk(context, seed)
     on_value = None
     if chosen.place != "output":
         places = None if chosen.place == "all" else block_places(recording, value)
@@ -82,15 +85,19 @@ def filtered_walk(
                 return relevance
             return chosen(relevance, context.books)
 
-        context.rules = {**context.rules, "cat": _filtered_cut(context.rules["cat"], chosen)}
-    relevance = relevance_walk(context, seed, until=until, on_value=on_value)
+        if filters_cuts:
+            context.rules = {**context.rules, "cat": _filtered_cut(context.rules["cat"], chosen)}
+    relevance = relevance_walk(context, seed, on_value=on_value)
     return chosen(relevance, context.books)
 
 
 def block_places(recording: Recording, result: Value) -> frozenset[int]:
-    """Where blocks end: the output, below every up-convolution, below every block after a pool, at sums of two branches."""
+    """Where blocks end: the output and below its last convolution, below every up-convolution, below every block after a pool, at sums of two branches."""
     places = {result.index}
+    last = last_layers(recording)
     for step in recording.steps:
+        if id(step) in last and len(step.outputs[0].shape) > 2:
+            places.update(value.index for value in step.inputs)
         if step.operation == "convolution" and step.arguments[6]:
             places.update(value.index for value in step.inputs)
         if step.operation in _POOLS or (step.operation == "add" and len(step.inputs) == 2):
@@ -117,10 +124,7 @@ def _run(composite: Composite) -> Callable[[Request, Mapping[str, Any]], Attribu
         if composite.needs_positive:
             _refuse_negative(recording, composite.name)
         assignment = Assignment(composite.rows(given), recording)
-        seed = request.logits.clone() if composite.whole_output else seed_of(request, given["seed"])
-        value = recording.result if composite.whole_output else request.logit_value
-        if composite.whole_output:
-            seed = recording.tensor(value).clone()
+        seed = seed_of(request, given["seed"])
         books = Books(seed.shape[0], seed.device)
         context = Context(
             recording,
@@ -129,11 +133,9 @@ def _run(composite: Composite) -> Callable[[Request, Mapping[str, Any]], Attribu
             assignment.rule,
             assignment.rule,
             given["pooling"],
-            composite.folds_norms,
-            RELEVANCE_RULES,
             alternatives=ALTERNATIVES,
         )
-        relevance = filtered_walk(context, value, seed, filter_of(given))
+        relevance = filtered_walk(context, request.logit_value, seed, filter_of(given))
         return Attribution(
             relevance, closed(books.account(seed, relevance)), request.targets(), rules=dict(context.chosen)
         )
@@ -159,9 +161,9 @@ for _composite in COMPOSITES.values():
             title=_composite.title,
             family="LRP",
             taxonomy=("white box", "network structure", "local"),
-            parameters=(*_composite.parameters, *(() if _composite.whole_output else (SEED,)), POOLING, *FILTERS),
+            parameters=(*_composite.parameters, SEED, POOLING, *FILTERS),
             dims=(0, 1, 2, 3),
-            target_dependent=not _composite.whole_output,
+            target_dependent=True,
             exact=True,
             summary=_composite.summary,
             source=_composite.source,

@@ -1,0 +1,97 @@
+"""Relative attributing propagation (Nam et al., AAAI 2020): who matters first, then for or against (semantics, section 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from xai_core.composites import HIGH, LOW, first_layers, last_layers
+from xai_core.explainers.lrp import ALTERNATIVES, FILTERS, POOLING, SEED, filter_of, filtered_walk, seed_of
+from xai_core.explainers.registry import Parameter, explainer
+from xai_core.explainers.request import Attribution, Request, closed
+from xai_core.rules.books import Books
+from xai_core.rules.context import RELEVANCE_RULES, Context, StepRule
+from xai_core.rules.linear import PLUS, Box, LinearRule
+from xai_core.rules.operations import AVERAGES
+from xai_core.rules.rap import RelativeAttributing
+from xai_core.rules.rap_published import PublishedLinear, published_norm, published_pool, published_sum
+from xai_core.steps import NORMS, Step
+
+_LINEAR = ("convolution", "addmm", "mm")
+_POOLS = (*AVERAGES, "max_pool2d_with_indices", "max_pool3d_with_indices")
+
+
+@explainer(
+    name="rap",
+    title="RAP",
+    family="RAP",
+    taxonomy=("white box", "network structure", "local"),
+    parameters=(
+        Parameter(
+            "variant",
+            "choice",
+            "paper",
+            "As the paper defines it, or as the authors' code computes it.",
+            choices=("paper", "published-code"),
+        ),
+        SEED,
+        LOW,
+        HIGH,
+        POOLING,
+        *FILTERS,
+    ),
+    dims=(0, 1, 2, 3),
+    target_dependent=True,
+    exact=True,
+    summary="Separates what matters from what does not, then for from against: few empty areas, sum kept.",
+    source="Nam et al., AAAI 2020, arXiv 1904.00605, eq. 3 to 6",
+    unit="logit",
+    has_account=True,
+    cost=5.0,
+)
+def rap(request: Request, parameters: Mapping[str, Any]) -> Attribution:
+    """Relevance of the input, signed, with its books. ``variant`` "published-code" starts from 1 and need not close."""
+    recording = request.recording.ending_at(request.logit_value)
+    last, first = last_layers(recording), first_layers(recording)
+    if parameters["variant"] == "paper":
+        low, high = (
+            given if given is not None else bound
+            for given, bound in zip(
+                (parameters["low"], parameters["high"]), request.bounds or (None, None), strict=True
+            )
+        )
+        linear: StepRule = RelativeAttributing(last, first - last, Box(low, high))
+        rules = {**RELEVANCE_RULES, **dict.fromkeys(_LINEAR, linear)}
+        seed = seed_of(request, parameters["seed"])
+        explained = seed
+    else:
+        rules = {
+            **RELEVANCE_RULES,
+            **dict.fromkeys(_LINEAR, PublishedLinear(last, first, request.targets())),
+            **dict.fromkeys(_POOLS, published_pool),
+            **dict.fromkeys(NORMS, published_norm),
+            "add": published_sum,
+        }
+        seed = seed_of(request, "one")
+        explained = seed_of(request, "logit")
+    books = Books(seed.shape[0], seed.device)
+    context = Context(
+        recording,
+        books,
+        "rap",
+        _sums,
+        _sums,
+        parameters["pooling"],
+        parameters["variant"] == "paper",
+        rules,
+        alternatives=("lrp-epsilon-plus", *ALTERNATIVES),
+    )
+    relevance = filtered_walk(context, request.logit_value, seed, filter_of(parameters))
+    return Attribution(
+        relevance, closed(books.account(explained, relevance)), request.targets(), rules=dict(context.chosen)
+    )
+
+
+def _sums(step: Step) -> LinearRule:
+    """Sums and norms: as alpha 1 beta 0, without bias."""
+    return PLUS
