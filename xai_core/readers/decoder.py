@@ -96,7 +96,10 @@ def decode_frame(title: str, syntax: str, frame: bytes, options: dict[str, Any])
         raise ReadError(f"{title} has damaged pixels: decoding them ({name}) did not come to an end.", UNCOMPRESSED)
     head, body = answer
     if "error" in head:
-        raise ReadError(f"{title} has compressed pixels ({name}) that no decoder here can read.", UNCOMPRESSED)
+        raise ReadError(
+            f"{title} has pixels ({name}) that cannot be decoded: damaged, or of a kind no decoder here reads.",
+            UNCOMPRESSED,
+        )
     samples = np.frombuffer(body, dtype=head["dtype"]).reshape(head["shape"])
     wanted = (options["rows"], options["columns"])
     if samples.shape[:2] != wanted:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import MutableSequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,9 +41,8 @@ class Tags:
         given = self.value(keyword)
         if given is None or given == "":
             return []
-        if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
-            return [given]
-        return list(given)
+        # a person's name is iterable too, letter by letter
+        return list(given) if isinstance(given, MutableSequence | tuple) else [given]
 
     def text(self, keyword: str) -> str:
         """Printable text, several values joined by a backslash, '' where absent."""
@@ -182,7 +181,7 @@ def _age_years(tags: Tags) -> float | None:
 def patient_of(tags: Tags) -> dict[str, str]:
     """What names a person; shown in the viewer's corner only."""
     return {
-        "name": tags.text("PatientName").replace("^", " ").strip(),
+        "name": " ".join(tags.text("PatientName").split("=")[0].replace("^", " ").split()),
         "id": tags.text("PatientID"),
         "birth_date": tags.text("PatientBirthDate"),
         "study_date": tags.text("StudyDate"),

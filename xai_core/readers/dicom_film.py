@@ -37,6 +37,7 @@ MODALITIES = {
 PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 # pydicom warns of every odd value, with the value in the text: that may name a patient and helps nobody here.
+pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 warnings.filterwarnings("ignore", module=r"pydicom\..*")
 
 
@@ -138,9 +139,9 @@ def _sop_class(dataset: Dataset, tags: Tags) -> UID:
 
 
 def _no_pixels(title: str, dataset: Dataset, sop: UID, modality: str) -> ReadError:
-    if not sop and not modality and "Rows" not in dataset:
-        return ReadError(f"{title} holds no readable DICOM picture; it may be truncated.", AGAIN)
-    if "Rows" in dataset:
-        return ReadError(f"{title} is cut short: its header announces pixels that are missing.", AGAIN)
-    name = sop.name.removesuffix(" Storage") if sop and sop.name != sop else f"of modality {modality}"
-    return ReadError(f"{title} is a DICOM object without pixels ({name}), not a film.", FILMS)
+    named = sop.name.removesuffix(" Storage") if sop and sop.name != sop else ""
+    # pydicom drops a last element that is cut off, and with it often the attributes before
+    if "Rows" in dataset or "Image" in named or (not named and not modality):
+        return ReadError(f"{title} holds no pixels{f' ({named})' if named else ''}; it may be cut short.", AGAIN)
+    what = named or f"of modality {modality}"
+    return ReadError(f"{title} is a DICOM object without pixels ({what}), not a film.", FILMS)

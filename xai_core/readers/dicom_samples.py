@@ -26,6 +26,7 @@ AGAIN = "Copy or export it again from the archive."
 UNCOMPRESSED = "Export it uncompressed (explicit VR little endian), as JPEG 2000 lossless, or as 16-bit PNG."
 JPEG_SYNTAXES = {f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70, 80, 81)}
 J2K_SYNTAXES = {f"1.2.840.10008.1.2.4.{number}" for number in (90, 91, 201, 202, 203)}
+END_OF_IMAGE = b"\xff\xd9"
 RLE_SYNTAX = "1.2.840.10008.1.2.5"
 LOSSY_SYNTAXES = {f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 81, 91, 203)}
 BY_FRAME_MARKER = {0xC0: "50", 0xC1: "51", 0xC3: "70", 0xF7: "80"}
@@ -122,7 +123,7 @@ def _native(
     # All allocated bits are taken as they are: which of them count is decided by _stored_bits.
     every = {**options, "bits_stored": options["bits_allocated"], "pixel_vr": representation}
     decoder = get_decoder(ExplicitVRLittleEndian if syntax == ImplicitVRLittleEndian else syntax)
-    samples, _ = decoder.as_array(content, raw=options["samples_per_pixel"] == 1, **every)
+    samples, _ = decoder.as_array(content[:expected], raw=options["samples_per_pixel"] == 1, **every)
     return np.asarray(samples)
 
 
@@ -143,6 +144,9 @@ def _encapsulated(title: str, dataset: Dataset, content: bytes, options: dict[st
             f"channel(s), its compressed pixels {size[1]} x {size[0]} of {size[2]}.",
             AGAIN,
         )
+    if syntax in JPEG_SYNTAXES and END_OF_IMAGE not in frame[-64:]:
+        # the decoders fill what is missing with grey and say nothing
+        raise ReadError(f"{title} is cut short: its compressed pixels have no end.", AGAIN)
     return decode_frame(title, syntax, frame, options), syntax
 
 

@@ -34,7 +34,6 @@ KNOWN: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"8BPS", "a Photoshop document", "Save it as PNG."),
     (0, b"\x93NUMPY", "a NumPy array", FILMS),
     (0, b"\x89HDF", "an HDF5 file", FILMS),
-    (0, b"\x00\x00\x01\x00", "an icon", FILMS),
     (0, b"<svg", "an SVG drawing", FILMS),
     (0, b"<?xml", "an XML document", FILMS),
     (0, b"<!DOCTYPE", "a web page", "Download the film itself, not the page around it."),

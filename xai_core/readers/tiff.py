@@ -6,6 +6,7 @@ the compressions that tifffile leaves to a further package (LZW, JPEG, fax).
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ from xai_core.readers.film import check_film_size
 from xai_core.readers.raster import AGAIN, ORIENTATION, Raster, film_of_raster, name_notes, pillow_samples, upright
 from xai_core.readers.registry import reader
 from xai_core.readers.source import Source
+
+# Damaged files are told to the person in one sentence, not to the log in many.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 GREY_PHOTOMETRICS = {0: "MONOCHROME1", 1: "MONOCHROME2"}  # MinIsWhite, MinIsBlack
 RGB, PALETTE = 2, 3
@@ -50,8 +54,10 @@ def decode_tiff(source: Source, *, film: bool) -> Raster:
 
 def _decode(source: Source, tiff: tifffile.TiffFile, film: bool) -> Raster:
     full = [page for page in _pages(tiff) if not page.is_reduced]
-    if len(full) != 1:
-        raise ReadError(f"{source.title} is a TIFF of {len(full)} pages, not one film.", "Save one page of it alone.")
+    if not full:
+        raise ReadError(f"{source.title} is a TIFF without a picture; it may be cut short.", AGAIN)
+    if len(full) > 1:
+        raise ReadError(f"{source.title} is a TIFF of several pages, not one film.", "Save one page of it alone.")
     page = full[0]
     check_film_size(source.title, page.imagelength, page.imagewidth, max(page.imagedepth, 1), sliver=film)
     if page.samplesperpixel > 4 or page.imagedepth > 1:
