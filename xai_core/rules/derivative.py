@@ -95,12 +95,17 @@ def _concatenation(recording: Recording, step: Step, grad: Tensor) -> list[tuple
 @derivative("max_pool2d_with_indices", "max_pool3d_with_indices")
 def _max_pool(recording: Recording, step: Step, grad: Tensor) -> list[tuple[Value, Tensor]]:
     value = step.arguments[0]
-    given = list(step.arguments[1:])
-    kernel, stride, padding, dilation, ceil_mode = given + [[], 0, 1, False][len(given) - 1 :]
+    kernel, stride, padding, dilation, ceil_mode = pool_settings(step)
     like = grad.new_empty(1).expand(value.shape) if grad.ndim == 4 else grad.new_empty(value.shape)
     backward = getattr(torch.ops.aten, f"{step.operation}_backward")
     indices = recording.tensor(step.outputs[1])
     return [(value, backward(grad.contiguous(), like, kernel, stride, padding, dilation, ceil_mode, indices))]
+
+
+def pool_settings(step: Step) -> list[Any]:
+    """Kernel, stride, padding, dilation and ceil mode of a max pool, defaults filled in."""
+    given = list(step.arguments[1:])
+    return given + [[], 0, 1, False][len(given) - 1 :]
 
 
 @derivative("add", "sub")

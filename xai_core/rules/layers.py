@@ -19,15 +19,21 @@ from xai_core.steps import Step, Value
 
 class LinearLayer(ABC):
     """z = W a + b. ``weight`` and ``bias`` are the folded ones; ``scale_free_weight`` has them but for a positive
-    factor per output, which rules without bias and with a common denominator do not see.
+    factor per output, which rules without bias and with a common denominator do not see. ``valid`` (1, in, *space):
+    0 on taps that a padding step of its own put there, None where there is no such step.
     """
 
     weight: Tensor
     bias: Tensor | None
+    valid: Tensor | None = None
 
     @property
     def scale_free_weight(self) -> Tensor:
         return self.weight
+
+    def ones(self, like: Tensor) -> Tensor:
+        """One sample of ones on the valid taps."""
+        return torch.ones_like(like[:1]) if self.valid is None else self.valid
 
     @abstractmethod
     def forward(self, a: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

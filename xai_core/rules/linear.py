@@ -239,8 +239,9 @@ class WeightSquare:
 
     def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
         weight = self._weight(layer)
-        z = layer.forward(torch.ones_like(a[:1]), weight).expand_as(relevance).clone()
-        return layer.backward(divided(relevance, z, books), weight, a)
+        z = layer.forward(layer.ones(a), weight).expand_as(relevance).clone()
+        result = layer.backward(divided(relevance, z, books), weight, a)
+        return result if layer.valid is None else result.mul_(layer.valid)
 
     def share_sum(self, parts: list[Tensor], relevance: Tensor, books: Books, is_non_negative: bool) -> list[Tensor]:
         return [relevance / len(parts) for _ in parts]
@@ -271,6 +272,7 @@ class Box:
         shape = (-1,) + (1,) * (a.ndim - 1)
         low = a.flatten(1).amin(1).reshape(shape) if self.low is None else torch.full_like(a[:1], self.low)
         high = a.flatten(1).amax(1).reshape(shape) if self.high is None else torch.full_like(a[:1], self.high)
+        low, high = low * layer.ones(a), high * layer.ones(a)
         low, high = low.expand_as(a), high.expand_as(a)
         z = layer.forward(a, weight) - layer.forward(low, plus) - layer.forward(high, minus)
         s = divided(relevance, z, books)

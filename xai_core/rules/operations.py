@@ -14,7 +14,7 @@ from torch import Tensor
 
 from xai_core.rules.books import total
 from xai_core.rules.context import Context, Shares, relevance_rule
-from xai_core.rules.derivative import derivative_of
+from xai_core.rules.derivative import derivative_of, pool_settings
 from xai_core.rules.layers import Diagonal, constant, is_free, layer_of
 from xai_core.rules.linear import Epsilon, divided, positive
 from xai_core.steps import Step, Value, extent_of, spread
@@ -27,7 +27,7 @@ STRUCTURE = (
     "view _unsafe_view reshape _reshape_alias t transpose permute slice select squeeze unsqueeze expand clone detach "
     "alias _to_copy to contiguous split split_with_sizes unbind chunk narrow cat stack flip roll index index_select gather "
     "constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d replication_pad3d "
-    "as_strided pixel_shuffle pixel_unshuffle unfold diagonal repeat lift_fresh"
+    "as_strided pixel_shuffle pixel_unshuffle channel_shuffle unfold diagonal repeat lift_fresh"
 ).split()
 RESIZES = (
     "upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d _upsample_nearest_exact2d "
@@ -45,9 +45,19 @@ def share_linear(context: Context, step: Step, relevance: Sequence[Tensor | None
     if found is None:
         return share_matrix_product(context, step, relevance)
     layer, a = found
+    layer.valid = _valid_taps(context, a)
     rule = context.linear_rule(step)
     context.chosen[step.path or step.operation] = repr(rule)
     return [(a, rule(layer, context.tensor(a), arrived(relevance), context.books, a.is_non_negative))]
+
+
+def _valid_taps(context: Context, value: Value) -> Tensor | None:
+    """1 where ``value`` holds samples, 0 on zeros that a padding step of its own put around them; None without one."""
+    step = value.producer
+    if step is None or step.operation != "constant_pad_nd":
+        return None
+    samples = torch.ones((1, *step.inputs[0].shape[1:]), dtype=value.dtype, device=context.recording.output.device)
+    return torch.constant_pad_nd(samples, step.arguments[1])
 
 
 @relevance_rule(*ACTIVATIONS)
@@ -115,7 +125,7 @@ def share_maximum(context: Context, step: Step, relevance: Sequence[Tensor | Non
 
 def _proportional(context: Context, step: Step, relevance: Tensor) -> Tensor:
     a = positive(context.tensor(step.inputs[0]))
-    _, kernel, stride, padding, dilation, ceil_mode = (*step.arguments, [], 0, 1, False)[:6]
+    kernel, stride, padding, dilation, ceil_mode = pool_settings(step)
     if dilation not in (1, [1], [1, 1], [1, 1, 1]):
         raise context.unsupported(step)
     pool = torch.nn.functional.avg_pool2d if a.ndim == 4 else torch.nn.functional.avg_pool3d
