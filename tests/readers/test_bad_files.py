@@ -332,6 +332,42 @@ def test_a_deflated_bomb_stops_at_its_limit(monkeypatch: pytest.MonkeyPatch) -> 
     assert "unpacks to more" in refusal(dicom_bytes(dataset))
 
 
+def test_a_tiff_strip_that_inflates_beyond_its_header_is_refused() -> None:
+    bomb = zlib.compress(b"\0" * 30_000_000)
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, GREY8, compression="zlib")
+    data = bytearray(stream.getvalue())
+    with tifffile.TiffFile(io.BytesIO(bytes(data))) as tiff:
+        for name, value in (("StripOffsets", len(data)), ("StripByteCounts", len(bomb))):
+            tag = tiff.pages[0].tags[name]  # type: ignore[union-attr]
+            size = 2 if tag.dtype == 3 else 4
+            data[tag.valueoffset : tag.valueoffset + size] = value.to_bytes(size, "little")
+    tracemalloc.start()
+    text = refusal(bytes(data) + bomb)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "more pixels than its header" in text
+    assert peak < 5e6
+
+
+def test_a_jpeg_of_endless_scans_is_refused() -> None:
+    data = picture_bytes(GREY8, "JPEG", progressive=True)
+    assert read_case(data, name="x").space == GREY8.shape
+    assert "scans" in refusal(data[:-2] + b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00" * 200 + data[-2:])
+
+
+def test_a_header_of_very_many_elements_costs_little_memory() -> None:
+    elements = b"".join(
+        struct.pack("<HH2sH", 0x7001 + 2 * (number >> 16), number & 0xFFFF, b"LO", 0) for number in range(200_000)
+    )
+    data = dicom_bytes(film(PixelData=None)) + elements
+    tracemalloc.start()
+    refusal(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10e6
+
+
 def test_a_file_above_the_size_limit_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("xai_core.readers.source.LARGEST_FILE_BYTES", 1000)
     path = tmp_path / "big.png"

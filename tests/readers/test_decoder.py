@@ -51,9 +51,8 @@ def test_sessions_share_one_process_without_mixing_their_films() -> None:
     wrong: list[int] = []
 
     def read(seed: int) -> None:
-        for _ in range(5):
-            if not np.array_equal(read_case(films[seed], name="x").pixels[0], texture(64, 64, seed=seed)):
-                wrong.append(seed)
+        seen = [read_case(films[seed], name="x").pixels[0] for _ in range(5)]
+        wrong.extend(seed for pixels in seen if not np.array_equal(pixels, texture(64, 64, seed=seed)))
 
     threads = [threading.Thread(target=read, args=(seed,)) for seed in films]
     for thread in threads:

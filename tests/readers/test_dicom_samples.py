@@ -116,6 +116,43 @@ def test_jpeg_baseline_is_read() -> None:
     np.testing.assert_allclose(case.pixels[0].astype(int), other_decoder, atol=1)
 
 
+def test_an_8_bit_stream_in_a_16_bit_file_is_read() -> None:
+    pixels = texture(bits=8)
+    frame = cv2.imencode(".jpg", pixels.astype(np.uint8))[1].tobytes()
+    dataset = film(pixels, BitsStored=8, HighBit=7)
+    case = read_case(dicom_bytes(encapsulated(dataset, frame, JPEGBaseline8Bit)), name="x")
+    assert case.pixels.dtype == np.uint16
+    assert np.abs(case.pixels[0].astype(int) - pixels).mean() < 3
+
+
+def test_compressed_pixels_behind_a_wrong_transfer_syntax_are_recognised() -> None:
+    frame = cv2.imencode(".jpg", texture(bits=8).astype(np.uint8))[1].tobytes()
+    data = dicom_bytes(encapsulated(film(texture(bits=8).astype(np.uint8)), frame, JPEGBaseline8Bit))
+    wrong = data.replace(JPEGBaseline8Bit.encode(), ExplicitVRLittleEndian.encode() + b"\0\0\0")
+    np.testing.assert_array_equal(read_case(wrong, name="x").pixels, read_case(data, name="x").pixels)
+
+
+def test_a_grey_palette_is_resolved_and_a_broken_one_refused() -> None:
+    pixels = texture(bits=8).astype(np.uint8)
+    dataset = film(pixels, PhotometricInterpretation="PALETTE COLOR")
+    for colour in ("Red", "Green", "Blue"):
+        setattr(dataset, f"{colour}PaletteColorLookupTableDescriptor", [256, 0, 16])
+        setattr(dataset, f"{colour}PaletteColorLookupTableData", (np.arange(256) * 257).astype("<u2").tobytes())
+    case = read_case(dicom_bytes(dataset), name="x")
+    np.testing.assert_array_equal(case.pixels[0], pixels * 257.0)
+    assert case.facts["bits"] == 16
+    dataset.BluePaletteColorLookupTableData = b"\0\0"
+    with pytest.raises(ReadError, match="palette"):
+        read_case(dicom_bytes(dataset), name="x")
+
+
+def test_real_valued_pixels_are_kept() -> None:
+    values = (texture() / 7).astype("<f4")
+    absent = dict.fromkeys(("PixelData", "BitsStored", "HighBit", "PixelRepresentation"))
+    case = read_case(dicom_bytes(film(values, BitsAllocated=32, FloatPixelData=values.tobytes(), **absent)), name="x")
+    np.testing.assert_array_equal(case.pixels[0], values)
+
+
 def test_unused_high_bits_are_dropped_and_not_shown_as_bright_dots() -> None:
     pixels = texture()
     dirty = pixels | np.uint16(0x8000)

@@ -8,6 +8,7 @@ film, stays for the next ones and is replaced when it dies.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import subprocess
 import sys
@@ -71,7 +72,8 @@ class FrameDecoder:
             self._process.wait()
             for pipe in (self._process.stdin, self._process.stdout):
                 if pipe is not None:
-                    pipe.close()
+                    with contextlib.suppress(OSError):  # what was still to be written goes nowhere now
+                        pipe.close()
         self._process = None
 
     def close(self) -> None:

@@ -17,6 +17,11 @@ from xai_core.case import Window
 from xai_core.errors import ReadError
 from xai_core.readers.dicom_facts import Tags
 
+DISPLAY_KEYWORDS = (
+    "PhotometricInterpretation", "PresentationLUTShape", "ModalityLUTSequence", "RescaleSlope", "RescaleIntercept",
+    "RescaleType", "WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTSequence", "VOILUTFunction",
+    "PixelPaddingValue", "PixelPaddingRangeLimit",
+)  # fmt: skip
 LARGEST_TABLE = 1 << 16
 Curve = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
@@ -36,6 +41,8 @@ def display_facts(title: str, tags: Tags, grey: NDArray[Any]) -> tuple[NDArray[A
     else:
         slope, intercept, unit = _rescale(tags, notes)
         bits = tags.whole("BitsStored") or 8 * grey.dtype.itemsize
+        if tags.text("PhotometricInterpretation").upper() == "PALETTE COLOR":
+            bits = 8 * grey.dtype.itemsize
     facts |= {"bits": bits, "slope": slope, "intercept": intercept}
     if unit and unit != "US":  # US: unspecified
         facts["unit"] = unit

@@ -16,6 +16,14 @@ from pydicom.dataset import Dataset
 
 from xai_core.case import Geometry
 
+FACT_KEYWORDS = (
+    "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "EstimatedRadiographicMagnificationFactor",
+    "PixelSpacingCalibrationDescription", "PixelSpacingCalibrationType", "PatientOrientation", "Modality",
+    "ViewPosition", "ViewCodeSequence", "ImageLaterality", "Laterality", "BodyPartExamined", "PatientAge", "PatientSex",
+    "LossyImageCompression", "ImageType", "DerivationDescription", "ImageComments", "Manufacturer",
+    "BurnedInAnnotation", "PresentationIntentType",
+)  # fmt: skip
+PATIENT_KEYWORDS = ("PatientName", "PatientID", "PatientBirthDate", "StudyDate", "AccessionNumber")
 OPPOSITE = {"L": "R", "R": "L", "A": "P", "P": "A", "H": "F", "F": "H"}
 SMALLEST_MM, LARGEST_MM = 0.01, 10.0
 YEARS_PER_UNIT = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
@@ -149,6 +157,8 @@ def plain_facts(dataset: Dataset, tags: Tags) -> tuple[dict[str, Any], tuple[str
         notes.append("The file says that text is burned into the picture; it may name the patient.")
     if any(0x6000 <= element.group < 0x6100 and element.group % 2 == 0 for element in list(dataset._dict)):
         notes.append("Overlays of the file (drawings, text) are not shown.")
+    if tags.text("PresentationIntentType").upper() == "FOR PROCESSING":
+        notes.append("Raw detector data ('for processing'): they look unlike the films that models were trained on.")
     if not modality or modality in {"OT", "SC"}:
         notes.append("Secondary capture: the file does not say what kind of picture it is.")
     return {key: value for key, value in facts.items() if value not in ("", None, False)}, tuple(notes)

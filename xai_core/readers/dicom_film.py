@@ -13,13 +13,14 @@ import pydicom
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import _read_file_meta_info, read_dataset, read_preamble
+from pydicom.tag import Tag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, EncapsulatedPDFStorage, MediaStorageDirectoryStorage
 
 from xai_core.case import Case
 from xai_core.errors import LightboxError, ReadError
-from xai_core.readers.dicom_display import display_facts
-from xai_core.readers.dicom_facts import Tags, geometry_of, patient_of, plain_facts
-from xai_core.readers.dicom_samples import samples_of, syntax_name
+from xai_core.readers.dicom_display import DISPLAY_KEYWORDS, display_facts
+from xai_core.readers.dicom_facts import FACT_KEYWORDS, PATIENT_KEYWORDS, Tags, geometry_of, patient_of, plain_facts
+from xai_core.readers.dicom_samples import OPTION_KEYWORDS, samples_of, syntax_name
 from xai_core.readers.film import check_film_size, film_case, grey_of
 from xai_core.readers.foreign import FILMS
 from xai_core.readers.registry import reader
@@ -35,6 +36,13 @@ MODALITIES = {
     "OP": "an eye photograph", "OPT": "an eye scan", "IVUS": "an ultrasound picture", "RTIMAGE": "a radiotherapy image",
 }  # fmt: skip
 PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+# Only these are kept while parsing: a header of millions of other elements costs no memory, and no more is known
+# of the patient than is shown. Overlay rows tell that there are overlays.
+WANTED: tuple[str | int, ...] = (
+    *PIXEL_KEYWORDS, *FACT_KEYWORDS, *PATIENT_KEYWORDS, *DISPLAY_KEYWORDS, *OPTION_KEYWORDS,
+    "SpecificCharacterSet", "SOPClassUID", "DirectoryRecordSequence", "EncapsulatedDocument",
+    *(group << 16 | 0x0010 for group in range(0x6000, 0x6020, 2)),
+)  # fmt: skip
 
 # pydicom warns of every odd value, with the value in the text: that may name a patient and helps nobody here.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
@@ -93,14 +101,15 @@ def _dataset(source: Source) -> FileDataset:
     except Exception:  # no preamble or a damaged one: then nothing says that it is deflated
         is_deflated = False
     if not is_deflated:
-        return pydicom.dcmread(source.stream(), force=True)
+        return pydicom.dcmread(source.stream(), force=True, specific_tags=list(WANTED))
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     plain = inflater.decompress(source.data[stream.tell() :], LARGEST_FILE_BYTES)
     if inflater.unconsumed_tail:
         raise ReadError(f"{source.title} unpacks to more than 1 GiB.", "Choose a single film.")
     if not inflater.eof:
         raise ReadError(f"{source.title} is truncated.", AGAIN)
-    body = read_dataset(DicomBytesIO(plain), is_implicit_VR=False, is_little_endian=True)
+    wanted = [Tag(keyword) for keyword in WANTED]
+    body = read_dataset(DicomBytesIO(plain), is_implicit_VR=False, is_little_endian=True, specific_tags=wanted)
     return FileDataset(source.stream(), body, file_meta=meta, is_implicit_VR=False, is_little_endian=True)
 
 

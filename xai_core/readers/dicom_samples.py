@@ -26,6 +26,19 @@ AGAIN = "Copy or export it again from the archive."
 UNCOMPRESSED = "Export it uncompressed (explicit VR little endian), as JPEG 2000 lossless, or as 16-bit PNG."
 JPEG_SYNTAXES = {f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70, 80, 81)}
 J2K_SYNTAXES = {f"1.2.840.10008.1.2.4.{number}" for number in (90, 91, 201, 202, 203)}
+OPTION_KEYWORDS = (
+    "SamplesPerPixel", "PhotometricInterpretation", "Rows", "Columns", "NumberOfFrames", "BitsAllocated", "BitsStored",
+    "HighBit", "PixelRepresentation", "PlanarConfiguration", "RedPaletteColorLookupTableDescriptor",
+    "GreenPaletteColorLookupTableDescriptor", "BluePaletteColorLookupTableDescriptor", "RedPaletteColorLookupTableData",
+    "GreenPaletteColorLookupTableData", "BluePaletteColorLookupTableData", "SegmentedRedPaletteColorLookupTableData",
+    "SegmentedGreenPaletteColorLookupTableData", "SegmentedBluePaletteColorLookupTableData",
+)  # fmt: skip
+SHORT_NAMES = {
+    "": "implicit little endian", ".1": "explicit little endian", ".2": "explicit big endian", ".1.99": "deflated",
+    ".5": "RLE", ".4.50": "JPEG", ".4.51": "JPEG 12 bit", ".4.57": "JPEG lossless", ".4.70": "JPEG lossless",
+    ".4.80": "JPEG-LS lossless", ".4.81": "JPEG-LS near lossless", ".4.90": "JPEG 2000 lossless", ".4.91": "JPEG 2000",
+    ".4.201": "HTJ2K lossless", ".4.202": "HTJ2K lossless", ".4.203": "HTJ2K",
+}  # fmt: skip
 END_OF_IMAGE = b"\xff\xd9"
 RLE_SYNTAX = "1.2.840.10008.1.2.5"
 LOSSY_SYNTAXES = {f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 81, 91, 203)}
@@ -33,9 +46,9 @@ BY_FRAME_MARKER = {0xC0: "50", 0xC1: "51", 0xC3: "70", 0xF7: "80"}
 
 
 def syntax_name(dataset: Dataset) -> str:
-    """The transfer syntax in words."""
+    """The transfer syntax in a word or three."""
     uid = _stated_syntax(dataset)
-    return (uid.name if uid else "transfer syntax not stated").replace(" Image Compression", "")
+    return SHORT_NAMES.get(uid.removeprefix("1.2.840.10008.1.2"), str(uid.name))
 
 
 def samples_of(title: str, dataset: Dataset, tags: Tags) -> tuple[NDArray[Any], tuple[str, ...]]:
@@ -147,6 +160,10 @@ def _encapsulated(title: str, dataset: Dataset, content: bytes, options: dict[st
     if syntax in JPEG_SYNTAXES and END_OF_IMAGE not in frame[-64:]:
         # the decoders fill what is missing with grey and say nothing
         raise ReadError(f"{title} is cut short: its compressed pixels have no end.", AGAIN)
+    head = jpeg_frame(frame) if syntax in JPEG_SYNTAXES else None
+    if head is not None and head[0] <= 8 < options["bits_allocated"]:
+        # 8-bit streams in a file that allocates 16 bits: decoders want to be told the stream's own size
+        options = {**options, "bits_allocated": 8, "bits_stored": min(options["bits_stored"], 8)}
     return decode_frame(title, syntax, frame, options), syntax
 
 

@@ -24,6 +24,8 @@ from xai_core.readers.registry import reader
 from xai_core.readers.source import Source
 
 ORIENTATION = 0x0112
+# A progressive JPEG has about ten scans; each one more costs a pass over the whole picture.
+START_OF_SCAN, MOST_SCANS = b"\xff\xda", 100
 KINDS = {"PNG": "PNG", "JPEG": "JPEG", "MPO": "JPEG", "WEBP": "WebP", "TIFF": "TIFF"}
 SUFFIXES = {"PNG": (".png",), "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"), "WebP": (".webp",), "TIFF": (".tif", ".tiff")}
 AGAIN = "Copy or export it again."
@@ -99,6 +101,8 @@ def _decode(source: Source, film: bool) -> Raster:
         name = KINDS[picture.format or ""]
         columns, rows = picture.size
         check_film_size(source.title, rows, columns, sliver=film)
+        if name == "JPEG" and source.data.count(START_OF_SCAN) > MOST_SCANS:
+            raise ReadError(f"{source.title} has more than {MOST_SCANS} scans, made to keep a decoder busy.", AGAIN)
         # MPO holds a second small picture (stereo, preview); the first one is the photograph.
         if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:
             raise ReadError(f"{source.title} is an animated {name}, not a film.", "Save one frame of it as PNG.")

@@ -1,12 +1,13 @@
 """TIFF films of 8, 12, 16 and 32 bits, whole or real numbers, as scanners and research tools write them.
 
 Source: TIFF 6.0. tifffile gives the samples as stored (Pillow inverts MinIsWhite and clips 16 bits); Pillow decodes
-the compressions that tifffile leaves to a further package (LZW, JPEG, fax).
+the other compressions (LZW, JPEG, fax), which tifffile leaves to a further package.
 """
 
 from __future__ import annotations
 
 import logging
+import zlib
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 GREY_PHOTOMETRICS = {0: "MONOCHROME1", 1: "MONOCHROME2"}  # MinIsWhite, MinIsBlack
 RGB, PALETTE = 2, 3
+UNCOMPRESSED, PACKBITS, DEFLATES = 1, 32773, (8, 32946)
 
 
 def _is_tiff(source: Source) -> bool:
@@ -96,12 +98,12 @@ def _samples(source: Source, page: Any, photometric: int) -> tuple[NDArray[Any],
         if photometric != 6:  # YCbCr is what JPEG inside TIFF uses for grey saved in colour
             raise ReadError(f"{source.title} is in print colours ({name}).", "Save the film in grey first.")
         return _by_pillow(source, photometric)
-    try:
-        stored = page.asarray()
-    except (ValueError, ImportError, NotImplementedError):
-        # a compression that tifffile leaves to others
+    compression = int(page.compression)
+    if compression not in (UNCOMPRESSED, PACKBITS, *DEFLATES) or page.bitspersample % 8:
         return _by_pillow(source, photometric)
-    samples = np.squeeze(stored)
+    if compression in DEFLATES:
+        _check_inflated_size(source, page)
+    samples = np.squeeze(page.asarray())
     if samples.ndim == 3 and samples.shape[0] == page.samplesperpixel and page.planarconfig == 2:
         samples = np.moveaxis(samples, 0, -1)
     notes: list[str] = []
@@ -114,6 +116,17 @@ def _samples(source: Source, page: Any, photometric: int) -> tuple[NDArray[Any],
     if samples.dtype == np.bool_:
         samples = samples.astype(np.uint8) * np.uint8(255)
     return samples, notes, False
+
+
+def _check_inflated_size(source: Source, page: Any) -> None:
+    """Raises :class:`ReadError` where a strip or tile holds more than the header says: tifffile inflates without limit."""
+    whole = page.imagelength * page.imagewidth * page.samplesperpixel * page.bitspersample // 8
+    largest = max(whole, page.tilelength * page.tilewidth * page.samplesperpixel * page.bitspersample // 8)
+    for start, count in zip(page.dataoffsets, page.databytecounts, strict=False):
+        inflater = zlib.decompressobj()
+        inflater.decompress(source.data[start : start + count], largest + 1)
+        if inflater.unconsumed_tail:
+            raise ReadError(f"{source.title} holds more pixels than its header says.", AGAIN)
 
 
 def _by_pillow(source: Source, photometric: int) -> tuple[NDArray[Any], list[str], bool]:
