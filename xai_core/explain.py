@@ -92,7 +92,13 @@ def attribute(
         if x is None:
             raise ParameterError("No input was given.", "Pass a tensor (N, C, ...).")
         request = Request(module, x, target, where, bounds, "", progress, cancel)
-    return info.run(request, checked)
+    return _run(info, request, checked)
+
+
+def _run(info: ExplainerInfo, request: Request, parameters: Mapping[str, Any]) -> Attribution:
+    """The explainer under neither gradient nor inference mode, whatever the caller is in."""
+    with torch.inference_mode(False), torch.no_grad():
+        return info.run(request, parameters)
 
 
 def explain(
@@ -162,7 +168,7 @@ def explain_all(
                 request.progress = _listener(progress, name, title)
             request.report(0.0)
             begun = time.perf_counter()
-            found = info.run(request, checked[name])
+            found = _run(info, request, checked[name])
             shared = request.shared
             done = _finish(model, case, prepared, request, info, checked[name], found, time.perf_counter() - begun)
             results[(name, done.target)] = done

@@ -24,9 +24,9 @@ def record(module: nn.Module, x: Tensor) -> Recording:
     x: (N, C, *space) floating point on the module's device. Returns a :class:`Recording`.
     Raises :class:`ModuleStateError` for a module in train mode, a scripted one, another device, or values that are not finite.
     """
-    _check(module, x)
-    recorder = Recorder(module)
-    with torch.no_grad():
+    names = _check(module, x)
+    recorder = Recorder(names)
+    with torch.inference_mode(False), torch.no_grad():
         # A fresh object and fresh memory: the caller's tensor is neither written to nor confused with ours.
         own = x.detach().clone(memory_format=torch.preserve_format)
         start = recorder.begin(own)
@@ -46,15 +46,17 @@ def record(module: nn.Module, x: Tensor) -> Recording:
     return Recording(first, recorder.steps, start, result, module, x, recorder.module_outputs)
 
 
-def _check(module: nn.Module, x: Tensor) -> None:
+def _check(module: nn.Module, x: Tensor) -> dict[int, str]:
+    """Refuse what cannot be recorded; returns the dotted path of every module by id."""
     if not isinstance(module, nn.Module):
         raise ModuleStateError(f"A torch.nn.Module is needed, not {type(module).__name__}.", "Pass the network itself.")
-    if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
+    parts = dict(module.named_modules())
+    if any(isinstance(part, torch.jit.ScriptModule) for part in parts.values()):
         raise ModuleStateError(
             "A scripted or traced module hides its operations.",
             "Load the original nn.Module, or use a black-box explainer such as occlusion.",
         )
-    if any(part.training for part in module.modules()):
+    if any(part.training for part in parts.values()):
         raise ModuleStateError(
             "The network is in train mode, where dropout and batch norm change the answer.", "Call module.eval() first."
         )
@@ -76,3 +78,4 @@ def _check(module: nn.Module, x: Tensor) -> None:
         break
     if not bool(torch.isfinite(x).all()):
         raise ModuleStateError("The input holds NaN or infinite values.", "Replace them before explaining.")
+    return {id(part): name for name, part in parts.items()}

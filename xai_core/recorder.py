@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from xai_core.steps import NORMS, OVERWRITE, Description, Step, Value, describe, tensors_of, values_of
+from xai_core.steps import NORMS, OVERWRITE, Step, Value, describe, layout_of, tensors_of
 
 KEPT_INPUTS: Mapping[str, tuple[int, ...]] = {
     **dict.fromkeys(
@@ -42,14 +43,59 @@ _NON_NEGATIVE_KEPT = frozenset(
 )
 
 
-class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Sees every ATen operation of this thread between ``run``'s start and end."""
+@dataclass(frozen=True)
+class _Plan:
+    """What recording does at one ATen function, worked out once from its schema and the tables above."""
 
-    def __init__(self, module: nn.Module) -> None:
+    name: str
+    written: tuple[int, ...]
+    kept_inputs: tuple[int, ...]
+    kept_outputs: tuple[int, ...]
+    creates: bool
+
+    def is_non_negative(self, step: Step) -> bool:
+        """Whether its outputs are known to hold no negative sample."""
+        name = self.name
+        if name in _NON_NEGATIVE_ALWAYS:
+            return True
+        if name in ("hardtanh", "clamp"):
+            low = step.arguments[1] if len(step.arguments) > 1 else step.options.get("min", -1.0)
+            return isinstance(low, int | float) and low >= 0
+        if name not in _NON_NEGATIVE_KEPT or not all(value.is_non_negative for value in step.inputs):
+            return False
+        if name in ("add", "mul"):
+            return len(step.inputs) == 2 and float(step.options.get("alpha", 1)) > 0
+        if name == "constant_pad_nd":
+            return len(step.arguments) < 3 or float(step.arguments[2]) >= 0
+        return True
+
+
+_CREATORS = ("empty", "zeros", "ones", "full", "new_", "arange", "scalar_tensor", "rand")
+_PLANS: dict[Any, _Plan] = {}
+
+
+def _plan(function: Any) -> _Plan:
+    description = describe(function)
+    name = description.name
+    found = _Plan(
+        name,
+        description.written,
+        KEPT_INPUTS.get(name, ()),
+        KEPT_OUTPUTS.get(name, ()),
+        name.startswith(_CREATORS),
+    )
+    _PLANS[function] = found
+    return found
+
+
+class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Sees every ATen operation of this thread between ``run``'s start and end; ``names``: dotted path by id of a module."""
+
+    def __init__(self, names: Mapping[int, str]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.steps: list[Step] = []
         self.module_outputs: dict[str, Value] = {}
-        self._names = {id(part): name for name, part in module.named_modules(remove_duplicate=True)}
+        self._names = names
         self._path: list[str] = [""]
         self._values: dict[int, Value] = {}
         self._sharing: dict[int, list[Value]] = {}
@@ -84,7 +130,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if threading.get_ident() != self._thread:
             return
         path = self._path.pop()
-        first = next(tensors_of(output), None)
+        first = output if isinstance(output, Tensor) else next(tensors_of(output), None)
         value = self.value_of(first) if first is not None else None
         if value is not None and not value.is_constant:
             self.module_outputs[path] = value
@@ -93,141 +139,100 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         value = Value(self._count, tensor, is_constant)
         self._count += 1
         self._values[id(tensor)] = value
-        key = tensor.untyped_storage().data_ptr()
-        sharing = self._sharing.get(key)
-        if sharing is None:
-            self._sharing[key] = [value]
-        else:
-            sharing.append(value)
+        self._sharing.setdefault(tensor.untyped_storage().data_ptr(), []).append(value)
         return value
 
-    def _replaced(self, argument: Any) -> Any:
+    def _replaced(self, argument: Any, found: list[Value]) -> Any:
+        """``argument`` with values in the place of tensors that this pass made; they are added to ``found``."""
         if isinstance(argument, Tensor):
             value = self._values.get(id(argument))
-            if value is not None and value.ref() is argument:
-                value.consumers += 1
-                return value
-            return argument
-        if isinstance(argument, list | tuple):
-            return [self._replaced(part) for part in argument]
+            if value is None or value.ref() is not argument:
+                return argument
+            value.consumers += 1
+            found.append(value)
+            return value
+        if type(argument) in (list, tuple) and any(isinstance(part, Tensor) for part in argument):
+            return [self._replaced(part, found) for part in argument]
         return argument
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        description = describe(function)
-        options = kwargs or {}
-        arguments = tuple([self._replaced(argument) for argument in args])
-        if options:
-            options = {name: self._replaced(option) for name, option in options.items()}
-        step = Step(description.name, function, arguments, options, self._path[-1])
-        self._keep_inputs(step, description, args)
-        for position in description.written:
-            if position < len(args) and isinstance(args[position], Tensor):
-                self._save_before_write(args[position])
+        plan = _PLANS.get(function) or _plan(function)
+        inputs: list[Value] = []
+        arguments = tuple([self._replaced(argument, inputs) for argument in args])
+        options = {name: self._replaced(option, inputs) for name, option in kwargs.items()} if kwargs else {}
+        if not inputs and not plan.written and not plan.creates:
+            return function(*args, **(kwargs or {}))
+        step = Step(plan.name, function, arguments, options, self._path[-1], tuple(inputs))
+        for position in plan.kept_inputs:
+            self._keep(step, position, args)
+        targets = [args[position] for position in plan.written if position < len(args)]
+        sharers = [(tensor, self._prepare_write(tensor)) for tensor in targets if isinstance(tensor, Tensor)]
         result = function(*args, **(kwargs or {}))
-        self._finish(step, description, args, result)
-        return result
-
-    def _keep_inputs(self, step: Step, description: Description, args: Any) -> None:
-        wanted = KEPT_INPUTS.get(description.name)
-        if wanted is None:
-            return
-        for position in wanted:
-            if position < len(step.arguments):
-                value = step.arguments[position]
-                if isinstance(value, Value) and value.tensor is None:
-                    producer = value.producer
-                    if description.name in NORMS and producer is not None and producer.operation in LINEAR_PRODUCERS:
-                        continue
-                    value.tensor = args[position]
-
-    def _finish(self, step: Step, description: Description, args: Any, result: Any) -> None:
-        inputs = list(values_of(step.arguments))
-        is_constant = all(value.is_constant for value in inputs)
-        if is_constant and not inputs and not description.written and not self._may_be_written(description):
-            return
-        written = {id(args[position]): args[position] for position in description.written if position < len(args)}
-        aliases = [(tensor, self._aliases(tensor)) for tensor in written.values() if isinstance(tensor, Tensor)]
-        outputs = list(tensors_of(result))
-        known_sign = self._is_non_negative(description.name, step, inputs)
-        values = []
-        for tensor in outputs:
-            value = self._new(tensor, is_constant)
-            value.producer = step
-            value.is_non_negative = known_sign
-            values.append(value)
-        step.outputs = tuple(values)
-        for position in KEPT_OUTPUTS.get(description.name, ()):
-            if position < len(values):
-                values[position].tensor = outputs[position]
-        if is_constant:
-            for value, tensor in zip(values, outputs, strict=True):
-                value.tensor = tensor
-        if not is_constant:
-            self.steps.append(step)
-        for tensor, others in aliases:
+        self._finish(step, plan, result)
+        for tensor, others in sharers:
             new = self.value_of(tensor)
             if new is not None:
                 for other in others:
                     self._overwrite(other, new)
+        return result
 
     @staticmethod
-    def _may_be_written(description: Description) -> bool:
-        return description.name.startswith(
-            ("empty", "zeros", "ones", "full", "new_", "arange", "scalar_tensor", "rand")
+    def _keep(step: Step, position: int, args: Any) -> None:
+        if position >= len(step.arguments):
+            return
+        value = step.arguments[position]
+        if isinstance(value, Value) and value.tensor is None:
+            producer = value.producer
+            if step.operation in NORMS and producer is not None and producer.operation in LINEAR_PRODUCERS:
+                return
+            value.tensor = args[position]
+
+    def _finish(self, step: Step, plan: _Plan, result: Any) -> None:
+        is_constant = all(value.is_constant for value in step.inputs)
+        outputs = (
+            (result,) if isinstance(result, Tensor) else tuple([part for part in tensors_of(result) if part.numel()])
         )
+        is_non_negative = plan.is_non_negative(step)
+        values = []
+        for tensor in outputs:
+            value = self._new(tensor, is_constant)
+            value.producer = step
+            value.is_non_negative = is_non_negative
+            if is_constant:
+                value.tensor = tensor
+            values.append(value)
+        step.outputs = tuple(values)
+        for position in plan.kept_outputs:
+            values[position].tensor = outputs[position]
+        if not is_constant:
+            self.steps.append(step)
 
-    @staticmethod
-    def _is_non_negative(name: str, step: Step, inputs: list[Value]) -> bool:
-        if name in _NON_NEGATIVE_ALWAYS:
-            return True
-        if name == "hardtanh" or name == "clamp":
-            low = step.arguments[1] if len(step.arguments) > 1 else step.options.get("min", -1.0)
-            return isinstance(low, int | float) and low >= 0
-        if name not in _NON_NEGATIVE_KEPT or not all(value.is_non_negative for value in inputs):
-            return False
-        if name in ("add", "mul"):
-            return len(inputs) == 2 and float(step.options.get("alpha", 1)) > 0
-        if name == "constant_pad_nd":
-            return len(step.arguments) < 3 or float(step.arguments[2]) >= 0
-        return True
-
-    def _sharers(self, tensor: Tensor) -> list[Value]:
+    def _prepare_write(self, tensor: Tensor) -> list[Value]:
+        """Clone every kept value that a write to ``tensor`` would change; return live values of other tensors that share its memory."""
         key = tensor.untyped_storage().data_ptr()
-        sharing = [value for value in self._sharing.get(key, ()) if value.tensor is not None or value.ref() is not None]
-        self._sharing[key] = sharing
-        return sharing
-
-    def _save_before_write(self, tensor: Tensor) -> None:
-        """Clone every kept value that the coming write would change."""
-        key = tensor.untyped_storage().data_ptr()
-        for value in self._sharers(tensor):
-            kept = value.tensor
+        living = []
+        others = []
+        for value in self._sharing.get(key, ()):
+            other, kept = value.ref(), value.tensor
             if kept is not None and kept.untyped_storage().data_ptr() == key:
                 value.tensor = kept.clone()
-
-    def _aliases(self, tensor: Tensor) -> list[Value]:
-        """Live values of other tensors that share the memory of ``tensor``."""
-        key = tensor.untyped_storage().data_ptr()
-        found = []
-        for value in self._sharers(tensor):
-            other = value.ref()
-            if (
-                other is not None
-                and other is not tensor
-                and self._values.get(id(other)) is value
-                and other.untyped_storage().data_ptr() == key
-            ):
-                found.append(value)
-        return found
+            if other is None or self._values.get(id(other)) is not value:
+                continue
+            living.append(value)
+            if other is not tensor and other.untyped_storage().data_ptr() == key:
+                others.append(value)
+        self._sharing[key] = living
+        return others
 
     def _overwrite(self, old: Value, new: Value) -> None:
         """A write through one view changes what its siblings hold: they become new values."""
-        other = old.ref()
+        other, written = old.ref(), new.ref()
         assert other is not None
+        assert written is not None
         if old.is_constant and new.is_constant:
             return
-        layouts = {"old": (tuple(old.shape), *old.layout), "new": (tuple(new.shape), *new.layout)}
-        step = Step(OVERWRITE, OVERWRITE, (old, new), layouts, self._path[-1])
+        layouts = {"old": layout_of(other), "new": layout_of(written)}
+        step = Step(OVERWRITE, OVERWRITE, (old, new), layouts, self._path[-1], (old, new))
         old.consumers += 1
         new.consumers += 1
         value = self._new(other, is_constant=False)

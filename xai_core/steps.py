@@ -23,13 +23,12 @@ class Value:
     """
 
     __slots__ = (
+        "_producer",
         "consumers",
         "dtype",
         "index",
         "is_constant",
         "is_non_negative",
-        "layout",
-        "producer",
         "ref",
         "shape",
         "tensor",
@@ -43,9 +42,17 @@ class Value:
         self.tensor: Tensor | None = None
         self.is_constant = is_constant
         self.is_non_negative = False
-        self.producer: Step | None = None
+        self._producer: weakref.ref[Step] | None = None
         self.consumers = 0
-        self.layout: tuple[tuple[int, ...], int] = (tensor.stride(), int(tensor.storage_offset()))
+
+    @property
+    def producer(self) -> Step | None:
+        """The step that made it. Held weakly, so that a recording is freed the moment it is let go."""
+        return None if self._producer is None else self._producer()
+
+    @producer.setter
+    def producer(self, step: Step) -> None:
+        self._producer = weakref.ref(step)
 
     def __repr__(self) -> str:
         return f"Value({self.index}, {tuple(self.shape)}{', constant' if self.is_constant else ''})"
@@ -53,25 +60,27 @@ class Value:
 
 class Step:
     """One operation: ``operation`` (ATen name without overload or trailing underscore), ``arguments`` and ``options`` as called,
-    with a :class:`Value` in the place of every tensor that the pass computed, ``outputs``, and the ``path`` of the module it ran in.
+    with a :class:`Value` in the place of every tensor that the pass computed, ``inputs`` (all those values), ``outputs``, and the ``path`` of the module it ran in.
     """
 
-    __slots__ = ("arguments", "function", "operation", "options", "outputs", "path")
+    __slots__ = ("__weakref__", "arguments", "function", "inputs", "operation", "options", "outputs", "path")
 
     def __init__(
-        self, operation: str, function: Any, arguments: tuple[Any, ...], options: dict[str, Any], path: str
+        self,
+        operation: str,
+        function: Any,
+        arguments: tuple[Any, ...],
+        options: dict[str, Any],
+        path: str,
+        inputs: tuple[Value, ...],
     ) -> None:
+        self.inputs = inputs
         self.operation = operation
         self.function = function
         self.arguments = arguments
         self.options = options
         self.outputs: tuple[Value, ...] = ()
         self.path = path
-
-    @property
-    def inputs(self) -> tuple[Value, ...]:
-        """All values among the arguments, in order, those inside lists too."""
-        return tuple(values_of(self.arguments))
 
     def __repr__(self) -> str:
         return f"{self.outputs} = {self.operation}{self.inputs} in '{self.path}'"
@@ -172,6 +181,11 @@ def tensors_of(result: Any) -> Iterator[Tensor]:
     elif isinstance(result, list | tuple):
         for part in result:
             yield from tensors_of(part)
+
+
+def layout_of(tensor: Tensor) -> Layout:
+    """(shape, stride, offset) of a tensor in its memory."""
+    return tuple(tensor.shape), tensor.stride(), int(tensor.storage_offset())
 
 
 def spread(tensor: Tensor, layout: Layout, extent: int) -> Tensor:

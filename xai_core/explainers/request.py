@@ -9,8 +9,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import index
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -85,15 +87,18 @@ class Request:
         samples = logits.shape[0]
         if self.target is None:
             scores = logits.reshape(samples, labels, -1).mean(2)
-            return tuple(int(index) for index in scores.argmax(1))
-        chosen = [self.target] * samples if isinstance(self.target, int) else [int(index) for index in self.target]
+            return tuple(int(best) for best in scores.argmax(1))
+        given = self.target.tolist() if isinstance(self.target, Tensor | np.ndarray) else self.target
+        chosen = (
+            [as_index(label) for label in given] if isinstance(given, list | tuple) else [as_index(given)] * samples
+        )
         if len(chosen) != samples:
             raise TargetError(
                 f"{len(chosen)} targets were given for {samples} samples.", "Give one target, or one for each sample."
             )
-        for index in chosen:
-            if not 0 <= index < labels:
-                raise TargetError(f"There is no label {index}.", f"This network has labels 0 to {labels - 1}.")
+        for label in chosen:
+            if not 0 <= label < labels:
+                raise TargetError(f"There is no label {label}.", f"This network has labels 0 to {labels - 1}.")
         return tuple(chosen)
 
     def selection(self) -> Tensor:
@@ -124,6 +129,18 @@ class Request:
     def scores(self, output: Tensor) -> Tensor:
         """The explained scalar (N,) of outputs shaped like the network's (logits)."""
         return (output * self.selection().to(output.dtype)).flatten(1).sum(1)
+
+
+def as_index(label: Any) -> int:
+    """A label's index as an int; raises :class:`TargetError` for anything that is none."""
+    try:
+        if isinstance(label, bool | str):
+            raise TypeError
+        return index(label)
+    except TypeError:
+        raise TargetError(
+            f"{label!r} is not a label's index.", "Give a whole number, one per sample, or None."
+        ) from None
 
 
 def logits_of(module: nn.Module, x: Tensor, strip: bool) -> Tensor:

@@ -9,12 +9,43 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from xai_core.steps import Step, Value
+from xai_core.steps import Recording, Step, Value
+
+
+class NormFold:
+    """A batch norm as scale * x + shift, (C,) each; the batch's own statistics count as constant. Computed when asked for."""
+
+    def __init__(self, recording: Recording, step: Step) -> None:
+        self._recording = recording
+        self._step = step
+
+    @cached_property
+    def scale_shift(self) -> tuple[Tensor, Tensor]:
+        step = self._step
+        if step.operation == "_native_batch_norm_legit_no_training":
+            _, weight, bias, mean, variance, _, eps = step.arguments
+            is_training = False
+        else:
+            _, weight, bias, mean, variance, is_training, _, eps = step.arguments
+        if is_training or mean is None:
+            _, mean, inverse = self._recording.replay(step)
+        else:
+            mean, inverse = constant(mean), torch.rsqrt(constant(variance) + eps)
+        scale = inverse if weight is None else constant(weight) * inverse
+        shift = -mean * scale
+        return scale, shift if bias is None else constant(bias) + shift
+
+    @cached_property
+    def signs(self) -> Tensor | None:
+        """Sign of the scale of each channel, None where all are positive."""
+        weight = constant(self._step.arguments[1])
+        return None if weight is None or bool((weight > 0).all()) else weight.sign()
 
 
 class LinearLayer(ABC):
@@ -43,6 +74,14 @@ class LinearLayer(ABC):
     def backward(self, s: Tensor, weight: Tensor, like: Tensor) -> Tensor:
         """W^T s, shaped like the input ``like``."""
 
+    def forward_pair(self, a: Tensor, b: Tensor, weight: Tensor, other: Tensor, bias: Tensor | None = None) -> Tensor:
+        """``weight`` a + ``other`` b."""
+        return self.forward(a, weight, bias) + self.forward(b, other)
+
+    def backward_pair(self, s: Tensor, weight: Tensor, other: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+        """``weight``^T s and ``other``^T s."""
+        return self.backward(s, weight, like), self.backward(s, other, like)
+
     def bias_share(self, s: Tensor, bias: Tensor) -> Tensor:
         """s * b, (N, ...): what the bias takes."""
         return s * self.shaped(bias, s)
@@ -55,20 +94,14 @@ class LinearLayer(ABC):
 class Convolution(LinearLayer):
     """aten::convolution, any dimension, transposed or grouped; ``fold`` = (scale, shift) of a batch norm behind it."""
 
-    _raw: Tensor
-    _scale: Tensor | None
-
-    def __init__(self, step: Step, fold: tuple[Tensor, Tensor] | None = None) -> None:
+    def __init__(self, step: Step, fold: NormFold | None = None) -> None:
         _, weight, bias, stride, padding, dilation, transposed, output_padding, groups = step.arguments
         self._settings = (stride, padding, dilation, transposed, output_padding, groups)
-        self._raw = weight
-        self._scale = None if fold is None else fold[0]
+        self._raw: Tensor = weight
+        self._raw_bias: Tensor | None = bias
+        self._fold = fold
         self._transposed = bool(transposed)
         self._groups = int(groups)
-        self.bias = bias
-        if fold is not None:
-            scale, shift = fold
-            self.bias = shift if bias is None else bias * scale + shift
 
     def _per_output(self, factor: Tensor) -> Tensor:
         """``factor`` (out,) shaped to multiply the weight."""
@@ -81,13 +114,20 @@ class Convolution(LinearLayer):
 
     @property
     def weight(self) -> Tensor:  # type: ignore[override]
-        return self._raw if self._scale is None else self._raw * self._per_output(self._scale)
+        return self._raw if self._fold is None else self._raw * self._per_output(self._fold.scale_shift[0])
+
+    @property
+    def bias(self) -> Tensor | None:  # type: ignore[override]
+        if self._fold is None:
+            return self._raw_bias
+        scale, shift = self._fold.scale_shift
+        return shift if self._raw_bias is None else self._raw_bias * scale + shift
 
     @property
     def scale_free_weight(self) -> Tensor:
-        if self._scale is None or bool((self._scale > 0).all()):
+        if self._fold is None or self._fold.signs is None:
             return self._raw
-        return self._raw * self._per_output(self._scale.sign())
+        return self._raw * self._per_output(self._fold.signs)
 
     def forward(self, a: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         z: Tensor = torch.ops.aten.convolution(a, weight, bias, *self._settings)
@@ -99,11 +139,23 @@ class Convolution(LinearLayer):
         )[0]
         return gradient
 
+    def forward_pair(self, a: Tensor, b: Tensor, weight: Tensor, other: Tensor, bias: Tensor | None = None) -> Tensor:
+        if self._transposed or self._groups > 1:
+            return super().forward_pair(a, b, weight, other, bias)
+        return self.forward(torch.cat((a, b), 1), torch.cat((weight, other), 1), bias)
+
+    def backward_pair(self, s: Tensor, weight: Tensor, other: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+        if self._transposed or self._groups > 1:
+            return super().backward_pair(s, weight, other, like)
+        channels = like.shape[1]
+        both = self.backward(s, torch.cat((weight, other), 1), torch.cat((like, like), 1))
+        return both[:, :channels], both[:, channels:]
+
 
 class FullyConnected(LinearLayer):
     """aten::addmm and aten::mm with a constant matrix: a (N, in), weight (in, out)."""
 
-    def __init__(self, step: Step, fold: tuple[Tensor, Tensor] | None = None) -> None:
+    def __init__(self, step: Step, fold: NormFold | None = None) -> None:
         if step.operation == "addmm":
             self.bias = step.arguments[0] * step.options.get("beta", 1)
             self.weight = step.arguments[2]
@@ -114,7 +166,7 @@ class FullyConnected(LinearLayer):
             self.bias = None
             self.weight = step.arguments[1]
         if fold is not None:
-            scale, shift = fold
+            scale, shift = fold.scale_shift
             self.weight = self.weight * scale
             self.bias = shift if self.bias is None else self.bias * scale + shift
 
@@ -143,7 +195,7 @@ class Diagonal(LinearLayer):
         return super().shaped(bias, like) if bias.ndim == 1 else bias
 
 
-def layer_of(step: Step, fold: tuple[Tensor, Tensor] | None = None) -> tuple[LinearLayer, Value] | None:
+def layer_of(step: Step, fold: NormFold | None = None) -> tuple[LinearLayer, Value] | None:
     """The linear layer that ``step`` is and the value it reads, or None where its weight depends on the input."""
     if step.operation == "convolution":
         a, weight, bias = step.arguments[:3]
@@ -172,7 +224,7 @@ def with_constants(step: Step) -> Step:
     if not any(isinstance(argument, Value) and argument.is_constant for argument in step.arguments):
         return step
     arguments = tuple(constant(argument) for argument in step.arguments)
-    return Step(step.operation, step.function, arguments, step.options, step.path)
+    return Step(step.operation, step.function, arguments, step.options, step.path, step.inputs)
 
 
 def constant(argument: Any) -> Any:

@@ -8,7 +8,10 @@ Bach 2015 has R = alpha P - beta N with N over negative products; we keep that s
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import cache
+from math import isfinite
 from typing import ClassVar, Literal, Protocol
 
 import torch
@@ -20,7 +23,13 @@ from xai_core.rules.layers import LinearLayer
 BiasSplit = Literal["signed", "whole", "none"]
 
 
-class LinearRule(Protocol):
+@cache
+def described(rule: LinearRule) -> str:
+    """The rule with its numbers, as the page shows it."""
+    return repr(rule)
+
+
+class LinearRule(Hashable, Protocol):
     """``keeps_norms``: whether a batch norm standing alone is a layer with a bias of its own (z, epsilon) or is passed through."""
 
     keeps_norms: ClassVar[bool]
@@ -35,12 +44,13 @@ class LinearRule(Protocol):
 
 
 def divided(relevance: Tensor, z: Tensor, books: Books) -> Tensor:
-    """R / z with 0 where z is exactly 0; that R goes to ``stopped``. ``z`` is overwritten."""
-    zero = z == 0
-    if bool(zero.any()):
+    """R / z with 0 where z is exactly 0; that R goes to ``stopped``."""
+    s = relevance / z
+    if not isfinite(float(s.sum())):
+        zero = z == 0
         books.stopped += total(torch.where(zero, relevance, torch.zeros((), dtype=z.dtype, device=z.device)))
-        return torch.div(relevance, z.masked_fill_(zero, float("inf")))
-    return torch.div(relevance, z, out=z) if z.shape == relevance.shape else relevance / z
+        s.masked_fill_(zero, 0)
+    return s
 
 
 def positive(tensor: Tensor) -> Tensor:
@@ -156,23 +166,23 @@ class AlphaBeta:
         else:
             assert other is not None
             up, down = positive(a), negative(a)
-            s = divided(relevance, layer.forward(up, same, bias) + layer.forward(down, other), books)
-            result = layer.backward(s, same, a).mul_(up)
-            result += layer.backward(s, other, a).mul_(down)
+            s = divided(relevance, layer.forward_pair(up, down, same, other, bias), books)
+            from_up, from_down = layer.backward_pair(s, same, other, a)
+            result = (up * from_up).addcmul_(down, from_down)
         if bias is not None:
             books.bias += total(layer.bias_share(s, bias))
         return result
 
     def share_sum(self, parts: list[Tensor], relevance: Tensor, books: Books, is_non_negative: bool) -> list[Tensor]:
         if is_non_negative and self.beta == 0:
-            s = divided(relevance, _added(parts).expand_as(relevance).clone(), books)
+            s = divided(relevance, _added(parts).expand_as(relevance), books)
             return [part * s for part in parts]
         ups = [positive(part) for part in parts]
-        s = divided(self.alpha * relevance, _added(ups).expand_as(relevance).clone(), books)
+        s = divided(self.alpha * relevance, _added(ups).expand_as(relevance), books)
         shares = [up * s for up in ups]
         if self.beta != 0:
             downs = [negative(part) for part in parts]
-            s = divided(-self.beta * relevance, _added(downs).expand_as(relevance).clone(), books)
+            s = divided(-self.beta * relevance, _added(downs).expand_as(relevance), books)
             shares = [share + down * s for share, down in zip(shares, downs, strict=True)]
         return shares
 
@@ -202,14 +212,14 @@ class Gamma:
             if is_non_negative:
                 denominator = layer.forward(a, same, modified)
             else:
-                denominator = layer.forward(positive(a), same, modified) + layer.forward(negative(a), other)
+                denominator = layer.forward_pair(positive(a), negative(a), same, other, modified)
             denominator = torch.where(chosen, denominator, torch.ones((), dtype=z.dtype, device=z.device))
             s = divided(own, denominator, books)
             if is_non_negative:
                 result += layer.backward(s, same, a).mul_(a)
             else:
-                result += layer.backward(s, same, a).mul_(positive(a))
-                result += layer.backward(s, other, a).mul_(negative(a))
+                from_up, from_down = layer.backward_pair(s, same, other, a)
+                result.addcmul_(positive(a), from_up).addcmul_(negative(a), from_down)
             if modified is not None:
                 books.bias += total(layer.bias_share(s, modified))
         books.stopped += total(torch.where(z == 0, relevance, torch.zeros((), dtype=z.dtype, device=z.device)))
@@ -239,7 +249,7 @@ class WeightSquare:
 
     def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
         weight = self._weight(layer)
-        z = layer.forward(layer.ones(a), weight).expand_as(relevance).clone()
+        z = layer.forward(layer.ones(a), weight).expand_as(relevance)
         result = layer.backward(divided(relevance, z, books), weight, a)
         return result if layer.valid is None else result.mul_(layer.valid)
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from xai_core.rules.books import total
 from xai_core.rules.context import Context, Shares, relevance_rule
 from xai_core.rules.derivative import derivative_of, pool_settings
-from xai_core.rules.layers import Diagonal, constant, is_free, layer_of
-from xai_core.rules.linear import Epsilon, divided, positive
+from xai_core.rules.layers import Diagonal, NormFold, constant, is_free, layer_of
+from xai_core.rules.linear import Epsilon, described, divided, positive
 from xai_core.steps import Step, Value, extent_of, spread
 
 ACTIVATIONS = (
@@ -47,7 +47,7 @@ def share_linear(context: Context, step: Step, relevance: Sequence[Tensor | None
     layer, a = found
     layer.valid = _valid_taps(context, a)
     rule = context.linear_rule(step)
-    context.chosen[step.path or step.operation] = repr(rule)
+    context.chosen[step.path or step.operation] = described(rule)
     return [(a, rule(layer, context.tensor(a), arrived(relevance), context.books, a.is_non_negative))]
 
 
@@ -69,14 +69,15 @@ def pass_unchanged(context: Context, step: Step, relevance: Sequence[Tensor | No
 @relevance_rule(*STRUCTURE)
 def return_the_way(context: Context, step: Step, relevance: Sequence[Tensor | None]) -> Shares:
     """Structure: back the way the values came; what lies on padding or constants ends in ``stopped``."""
-    shares = []
-    back = total(torch.zeros_like(next(r for r in relevance if r is not None)))
-    for value, share in derivative_of(context.recording, step, relevance):
-        shares.append((value, share))
-        back = back + total(share)
-    if step.operation in ("constant_pad_nd", "cat", "stack"):
-        context.books.stopped += sum(total(r) for r in relevance if r is not None) - back
+    shares = list(derivative_of(context.recording, step, relevance))
+    if step.operation == "constant_pad_nd" or (step.operation in ("cat", "stack") and not all_depend(step)):
+        context.books.stopped += total(arrived(relevance)) - sum(total(share) for _, share in shares)
     return shares
+
+
+def all_depend(step: Step) -> bool:
+    """True where every part of a concatenation comes from the input."""
+    return not any(is_free(part) for part in step.arguments[0])
 
 
 @relevance_rule("overwrite")
@@ -227,39 +228,16 @@ def share_batch_norm(context: Context, step: Step, relevance: Sequence[Tensor | 
     """Batch norm: folded into the convolution below, or passed through, or (z, epsilon) a diagonal layer with a bias."""
     r = arrived(relevance)
     value = step.arguments[0]
-    if not context.folds_norms:
-        return [(value, r)]
-    scale, shift = norm_scale_shift(context, step)
     producer = context.foldable_producer(step)
     if producer is not None:
-        context.folded[id(producer)] = (scale, shift)
+        context.folded[id(producer)] = NormFold(context.recording, step)
         return [(value, r)]
     rule = context.linear_rule(step)
-    if not rule.keeps_norms:
+    if not context.folds_norms or not rule.keeps_norms:
         return [(value, r)]
-    context.chosen[step.path or step.operation] = repr(rule)
+    scale, shift = NormFold(context.recording, step).scale_shift
+    context.chosen[step.path or step.operation] = described(rule)
     return [(value, rule(Diagonal(scale, shift), context.tensor(value), r, context.books, value.is_non_negative))]
-
-
-def norm_scale_shift(context: Context, step: Step) -> tuple[Tensor, Tensor]:
-    """(scale, shift) with norm(x) = scale * x + shift, (C,) each; the batch's own statistics count as constant."""
-    value = step.arguments[0]
-    channels = value.shape[1]
-    like = context.recording.output
-    if step.operation == "_native_batch_norm_legit_no_training":
-        _, weight, bias, mean, variance, _, eps = step.arguments
-        training = False
-    else:
-        _, weight, bias, mean, variance, training, _, eps = step.arguments
-    if training or mean is None:
-        results = context.recording.replay(step)
-        mean, inverse = results[1], results[2]
-    else:
-        mean, inverse = constant(mean), torch.rsqrt(constant(variance) + eps)
-    weight = torch.ones(channels, dtype=like.dtype, device=like.device) if weight is None else constant(weight)
-    bias = torch.zeros(channels, dtype=like.dtype, device=like.device) if bias is None else constant(bias)
-    scale = weight * inverse
-    return scale, bias - mean * scale
 
 
 @relevance_rule("native_layer_norm", "native_group_norm")

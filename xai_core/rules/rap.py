@@ -68,11 +68,12 @@ def relative(
     weight = layer.scale_free_weight
     plus, minus = positive(weight), negative(weight)
     up = a if is_non_negative else positive(a)
-    for_target, against = layer.forward(up, plus), layer.forward(up, minus)
-    if not is_non_negative:
+    if is_non_negative:
+        for_target, against = layer.forward(up, plus), layer.forward(up, minus)
+    else:
         down = negative(a)
-        for_target += layer.forward(down, minus)
-        against += layer.forward(down, plus)
+        for_target = layer.forward_pair(up, down, plus, minus)
+        against = layer.forward_pair(up, down, minus, plus)
     along = ratio(relevance, for_target)
     back = ratio(relevance, for_target - against)
     result = (layer.backward(along, plus, a) - layer.backward(back, minus, a)).mul_(up)
