@@ -6,8 +6,9 @@ Research and teaching only: not a medical device.
 from xai_core.case import Case, Geometry, Region
 from xai_core.errors import LightboxError, UnsupportedOperationError
 from xai_core.explain import Explanation, attribute, explain, explain_all
-from xai_core.explainers.registry import ExplainerInfo, Parameter, explainers
+from xai_core.explainers.registry import ExplainerInfo, explainers
 from xai_core.explainers.request import Attribution
+from xai_core.parameters import Parameter
 from xai_core.readers import read_case, read_region
 from xai_core.record import Recording, record
 from xai_core.trust import Badge

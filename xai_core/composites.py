@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from xai_core.explainers.registry import Parameter
+from xai_core.parameters import Parameter
 from xai_core.rules.layers import layer_of
 from xai_core.rules.linear import (
     PLUS,

@@ -11,8 +11,9 @@ from torch.nn.functional import interpolate
 
 from xai_core.errors import ParameterError, UnsupportedOperationError
 from xai_core.explainers.gradient import input_gradient
-from xai_core.explainers.registry import Parameter, explainer
+from xai_core.explainers.registry import explainer
 from xai_core.explainers.request import Attribution, Request
+from xai_core.parameters import Parameter
 from xai_core.rules.operations import AVERAGES, STRUCTURE
 from xai_core.steps import Recording, Value
 

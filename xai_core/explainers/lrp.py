@@ -9,8 +9,9 @@ from torch import Tensor
 
 from xai_core.composites import COMPOSITES, Assignment, Composite, last_layers
 from xai_core.errors import UnsupportedOperationError
-from xai_core.explainers.registry import ExplainerInfo, Parameter, register
+from xai_core.explainers.registry import ExplainerInfo, register
 from xai_core.explainers.request import Attribution, Request, closed
+from xai_core.parameters import Parameter
 from xai_core.propagate import relevance_walk
 from xai_core.rules.books import Books
 from xai_core.rules.context import Context, Shares, StepRule

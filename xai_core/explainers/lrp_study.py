@@ -13,8 +13,9 @@ from torch import Tensor
 
 from xai_core.composites import first_layers
 from xai_core.explainers.lrp import ALTERNATIVES, FILTERS, filter_of, filtered_walk
-from xai_core.explainers.registry import Parameter, explainer
+from xai_core.explainers.registry import explainer
 from xai_core.explainers.request import Attribution, Request, closed
+from xai_core.parameters import Parameter
 from xai_core.rules.books import Books
 from xai_core.rules.context import RELEVANCE_RULES, Context, StepRule
 from xai_core.rules.filters import RelevanceFilter

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from xai_core.errors import MemoryLimitError, ParameterError
-from xai_core.explainers.registry import Parameter, explainer
+from xai_core.explainers.registry import explainer
 from xai_core.explainers.request import Attribution, Request, logits_of
+from xai_core.parameters import Parameter
 
 FILLS = ("grey", "black", "blur", "inpaint")
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from xai_core.composites import HIGH, LOW, first_layers, last_layers
 from xai_core.explainers.lrp import ALTERNATIVES, FILTERS, POOLING, SEED, filter_of, filtered_walk, seed_of
-from xai_core.explainers.registry import Parameter, explainer
+from xai_core.explainers.registry import explainer
 from xai_core.explainers.request import Attribution, Request, closed
+from xai_core.parameters import Parameter
 from xai_core.rules.books import Books
 from xai_core.rules.context import RELEVANCE_RULES, Context, StepRule
 from xai_core.rules.linear import PLUS, Box, LinearRule

@@ -10,115 +10,13 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from xai_core.errors import ParameterError
+from xai_core.parameters import Parameter
 
 if TYPE_CHECKING:
     from xai_core.explainers.request import Attribution, Request
-
-ParameterKind = Literal["float", "int", "bool", "choice", "pair", "text"]
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One declared parameter: forms are generated from it and values checked against it.
-
-    ``kind`` "pair" is an ordered (low, high) within [``low``, ``high``]. A float or int outside
-    [``low``, ``high``] is refused. ``unit`` is shown beside the field.
-    """
-
-    name: str
-    kind: ParameterKind
-    default: Any
-    help: str
-    low: float | None = None
-    high: float | None = None
-    step: float | None = None
-    choices: tuple[str, ...] = ()
-    unit: str = ""
-    title: str = ""
-    optional: bool = False
-
-    def check(self, value: Any) -> Any:
-        """``value`` in its proper type; raises :class:`ParameterError` where it does not fit."""
-        if value is None and (self.optional or self.default is None):
-            return None
-        return _CHECKS[self.kind](self, value)
-
-    def refuse(self, value: Any, wanted: str) -> ParameterError:
-        return ParameterError(f"{self.name} = {value!r} is not possible.", f"Give {wanted}.")
-
-
-def _number(parameter: Parameter, value: Any, kind: Callable[[Any], Any], name: str) -> Any:
-    low = "-inf" if parameter.low is None else f"{parameter.low:g}"
-    high = "inf" if parameter.high is None else f"{parameter.high:g}"
-    wanted = f"{name} from {low} to {high}"
-    if isinstance(value, bool):
-        raise parameter.refuse(value, wanted)
-    try:
-        number = kind(value)
-    except (TypeError, ValueError, OverflowError):
-        raise parameter.refuse(value, wanted) from None
-    if number != number or (kind is int and number != float(value)):
-        raise parameter.refuse(value, wanted)
-    if (parameter.low is not None and number < parameter.low) or (
-        parameter.high is not None and number > parameter.high
-    ):
-        raise parameter.refuse(value, wanted)
-    return number
-
-
-def _check_float(parameter: Parameter, value: Any) -> float:
-    return float(_number(parameter, value, float, "a number"))
-
-
-def _check_int(parameter: Parameter, value: Any) -> int:
-    return int(_number(parameter, value, int, "a whole number"))
-
-
-def _check_bool(parameter: Parameter, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise parameter.refuse(value, "True or False")
-    return value
-
-
-def _check_choice(parameter: Parameter, value: Any) -> str:
-    if value not in parameter.choices:
-        raise parameter.refuse(value, "one of " + ", ".join(parameter.choices))
-    return str(value)
-
-
-def _check_pair(parameter: Parameter, value: Any) -> tuple[float, float]:
-    wanted = f"two numbers low < high within {parameter.low:g} and {parameter.high:g}"
-    try:
-        low, high = (float(part) for part in value)
-    except (TypeError, ValueError):
-        raise parameter.refuse(value, wanted) from None
-    assert parameter.low is not None
-    assert parameter.high is not None
-    if not parameter.low <= low < high <= parameter.high:
-        raise parameter.refuse(value, wanted)
-    return low, high
-
-
-def _check_text(parameter: Parameter, value: Any) -> str:
-    if not isinstance(value, str):
-        raise parameter.refuse(value, "a text")
-    return value
-
-
-_CHECKS: Mapping[str, Callable[[Parameter, Any], Any]] = MappingProxyType(
-    {
-        "float": _check_float,
-        "int": _check_int,
-        "bool": _check_bool,
-        "choice": _check_choice,
-        "pair": _check_pair,
-        "text": _check_text,
-    }
-)
 
 
 @dataclass(frozen=True)
