@@ -225,7 +225,7 @@ def _finish(
     account = plain(found.account)
     explained = float(request.scores(request.logits)[0])
     facts = dict(found.facts)
-    if model.device != "cpu":
+    if str(model.device) != "cpu":
         facts["device"] = str(model.device)
     badge = badge_of(Evidence(info, raw, account, explained, facts, found.notes, seconds))
     return Explanation(

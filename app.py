@@ -1,0 +1,23 @@
+"""Lightbox in the browser: `streamlit run app.py`. Navigation, the frame of every page, and nothing else."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from components import shell
+from xai_core.errors import LightboxError
+
+st.set_page_config(page_title="Lightbox", page_icon=":material/radiology:", layout="wide", initial_sidebar_state=264)
+page = st.navigation(
+    [
+        st.Page("pages/film_review.py", title="Film review", default=True),
+        st.Page("pages/models.py", title="Models"),
+        st.Page("pages/about.py", title="About"),
+    ],
+    position="top",
+)
+shell.frame()
+try:
+    page.run()
+except LightboxError as problem:
+    st.error(shell.sentence(problem), icon=":material/error:")

@@ -1,0 +1,68 @@
+"""From a job's panes to what the viewer draws: titles, lines, progress, errors, and the dimmed predecessor.
+
+A predecessor is the last map of the same film and the same explainer, whatever its target; it is shown as "previous"
+and never as if current. Maps are handed on as the engine holds them, so that a rerun with nothing new sends no pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from components.viewer import Pane
+from xai_core.explain import Explanation
+from xai_core.explainers.registry import ExplainerInfo
+from xai_core.jobs import Job, PaneState
+
+Shown = dict[str, Explanation]
+
+
+def panes(job: Job, infos: Mapping[str, ExplainerInfo], shown: Shown) -> list[Pane]:
+    """One viewer pane a pane of ``job``. ``shown`` (last map by explainer, kept by the session) is brought up to date."""
+    made = []
+    for (name, target), state in job.panes.items():
+        if state.explanation is not None:
+            shown[name] = state.explanation
+        title = infos[name].title if name in infos else name
+        made.append(_pane(name, title, target, job, state, _predecessor(shown.get(name), job)))
+    return made
+
+
+def _predecessor(last: Explanation | None, job: Job) -> Explanation | None:
+    return last if last is not None and last.case_digest == job.case_digest and last.model == job.model_name else None
+
+
+def _pane(name: str, title: str, target: str, job: Job, state: PaneState, last: Explanation | None) -> Pane:
+    current = state.explanation
+    drawn = current if current is not None else last if state.state == "loading" else None
+    return Pane(
+        id=name,
+        title=title,
+        lines=_lines(target, job.model_name, current),
+        state=state.state,
+        share=state.share,
+        message=_message(state, last),
+        map=None if drawn is None else drawn.shown,
+        grid_scale=(1.0, 1.0) if drawn is None else drawn.grid.scale[-2:],
+        grid_offset=(0.0, 0.0) if drawn is None else drawn.grid.offset[-2:],
+        is_signed=drawn is not None and drawn.is_signed,
+        unit="none" if drawn is None else drawn.unit,
+        badge_level="" if current is None else current.badge.level,
+        badge_word="" if current is None else current.badge.word,
+        badge_sentences=() if current is None else current.badge.sentences,
+        previous=current is None and drawn is not None,
+    )
+
+
+def _lines(target: str, model: str, current: Explanation | None) -> tuple[str, ...]:
+    return (target, model) if current is None else (target, model, f"{current.seconds:.1f} s")
+
+
+def _message(state: PaneState, last: Explanation | None) -> str:
+    if state.error is not None:
+        return str(state.error)
+    if state.state == "ready":
+        return ""
+    doing = "computing" if state.share > 0 else "waiting its turn"
+    left = "" if state.seconds_left is None else f", about {max(1, round(state.seconds_left))} s left"
+    previous = f"; previous: {last.target}" if last is not None else ""
+    return f"{doing}{left}{previous}"

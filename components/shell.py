@@ -1,0 +1,39 @@
+"""The frame around every page: its style, the engine of this server, and the two sentences that never leave."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from xai_core.engine import Engine
+
+PURPOSE = "Research and teaching only: not for diagnosis."
+MEANING = "A map shows what moved this model, not what is wrong with the patient."
+
+_STYLE = Path(__file__).with_name("style.css")
+
+
+@st.cache_resource(show_spinner=False)
+def engine() -> Engine:
+    """The one engine of this server, shared by all sessions."""
+    return Engine()
+
+
+def frame() -> None:
+    """Lay the style and the two sentences; call once a run, before the page."""
+    st.html(_STYLE)
+    with st.container(key="sentences"):
+        st.html(f"<p role='note'><strong>{PURPOSE}</strong> {MEANING}</p>")
+
+
+def sentence(problem: Exception) -> str:
+    """A problem as Markdown that shows its text as it is, whatever a file's name put into it."""
+    return escaped(str(problem))
+
+
+def escaped(text: str) -> str:
+    """``text`` with everything that Markdown would read as more than letters taken literally."""
+    return "".join(
+        f"\\{letter}" if letter in r"\`*_{}[]()<>#+-.!|~:$^" else letter for letter in " ".join(text.split())
+    )

@@ -1,0 +1,94 @@
+"""Film review, the landing page: a chest film, what a model finds on it, and four explanations side by side."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import streamlit as st
+
+import xai_core as xc
+from components import explainer_choice, films, findings, panes, parameters, progress, shell, viewer
+from components.films import Film
+from xai_core.engine import device_in_words
+from xai_core.jobs import Job
+
+POLL_SECONDS = 0.4
+
+engine = shell.engine()
+infos = xc.explainers()
+state = st.session_state
+
+
+def choose_target(label: str) -> None:
+    state["target"] = label
+
+
+def film_models() -> list[str]:
+    return [card.name for card in xc.models() if card.modality == "CXR" and card.task == "classification"]
+
+
+def follow_film(film: Film, model_name: str, rows: list[findings.Finding]) -> str:
+    """The label to explain: the one clicked, or for a film just opened what its model finds first."""
+    opened = (film.case.digest, model_name)
+    if state.get("opened") != opened or state.get("target") not in [row.label for row in rows]:
+        state["opened"], state["target"] = opened, findings.first_target(rows)
+    return str(state["target"])
+
+
+def with_filter(values: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Parameters with the viewer's filter of relevance added where an explainer has one."""
+    chosen = state.get("filter")
+    if not chosen:
+        return values
+    added = {"filter_mode": chosen["mode"], "filter_range": (chosen["low"], chosen["high"]), "filter_at": chosen["at"]}
+    able = {name for name in values if any(p.name == "filter_mode" for p in infos[name].parameters)}
+    return {name: {**given, **added} if name in able else given for name, given in values.items()}
+
+
+def job_for(film: Film, model_name: str, names: list[str], target: str, values: dict[str, dict[str, Any]]) -> Job:
+    """The session's job for exactly this request; another request lets go of what only the old one wanted."""
+    request = json.dumps([film.case.digest, model_name, names, target, values], sort_keys=True)
+    old: Job | None = state.get("job")
+    if old is None or state.get("request") != request:
+        state["job"] = engine.submit(film.case, model_name, names, [target], values)
+        state["request"] = request
+        if old is not None:
+            old.cancel()
+    return state["job"]
+
+
+def board(film: Film, job: Job, where: str, is_polled: bool) -> None:
+    """The picture: redrawn alone while maps come in; a change of the request reruns the page."""
+    progress.line(job, {name: info.title for name, info in infos.items()}, where)
+    drawn = panes.panes(job, infos, state.setdefault("shown", {}))
+    events = viewer.show(film.case, drawn, key="viewer", settings=None)
+    if events.filter != state.get("filter"):
+        state["filter"] = events.filter
+        st.rerun()
+    if is_polled and job.done:
+        st.rerun()
+
+
+with st.sidebar:
+    film = films.choose()
+    model_names = film_models()
+    if len(model_names) > 1:
+        model_name = st.selectbox("Model", model_names, key="model", persist_state="session")
+    else:
+        model_name = model_names[0]
+    said = st.container()
+    with st.spinner("Asking the model"):
+        model = engine.model(model_name)
+        rows = findings.findings(model.card, engine.predict(model_name, film.case))
+    target = follow_film(film, model_name, rows)
+    findings.table(rows, target, choose_target)
+    names = explainer_choice.choose(infos, dims=len(film.case.space))
+    values = with_filter(parameters.forms(infos[name] for name in names))
+    with said:
+        films.messages(film)
+
+where = f"{model.card.title} on {device_in_words(model)}"
+job = job_for(film, model_name, names, target, {name: values.get(name, {}) for name in names})
+is_polled = not job.done
+st.fragment(board, run_every=POLL_SECONDS if is_polled else None)(film, job, where, is_polled)

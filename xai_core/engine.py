@@ -1,0 +1,326 @@
+"""One engine a server: models loaded once, results cached, jobs in worker threads with progress and cancel.
+
+A job asks for panes (explainer, target) of one case and one model. What is known already (memory, then disk) is ready
+at once; what another session is computing is waited for, not computed twice; the rest is computed cheapest first,
+under one lock a model, and handed over pane by pane. A failing pane carries one sentence and a remedy and leaves the
+others alone. Results are kept by digests of the case, the weights, the program and all parameters; no patient data
+and no name of a file reaches the cache or the log.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from xai_core.case import Case
+from xai_core.errors import Cancelled, LightboxError, MemoryLimitError, ParameterError
+from xai_core.explain import Explanation, explain_all
+from xai_core.explainers.registry import ExplainerInfo
+from xai_core.explainers.registry import explainers as registered
+from xai_core.jobs import Flight, Job, PaneKey
+from xai_core.models import Model, Prediction, load_model
+from xai_core.results import Memory, Results, request_key
+from xai_core.store import ResultStore
+
+log = logging.getLogger(__name__)
+
+
+class Engine:
+    """Models, results and jobs of one server, shared by all its sessions; every method may be called from any thread.
+
+    ``cache_dir``: folder of results on disk (default: ``$LIGHTBOX_CACHE`` or the user's cache folder).
+    ``memory_bytes``, ``disk_bytes``: limits of the two caches. ``device``: "auto", "cpu", "cuda", "mps".
+    ``load`` and ``compute`` are :func:`xai_core.load_model` and :func:`xai_core.explain_all`; a test gives its own.
+    """
+
+    def __init__(
+        self,
+        cache_dir: Path | None = None,
+        memory_bytes: int = 512 << 20,
+        disk_bytes: int = 2 << 30,
+        *,
+        device: str = "auto",
+        load: Callable[[str, str], Model] = load_model,
+        compute: Callable[..., Mapping[PaneKey, Explanation]] = explain_all,
+    ) -> None:
+        self.results = Results(ResultStore(cache_dir, disk_bytes), memory_bytes)
+        self._predictions: Memory[Prediction] = Memory(memory_bytes // 4)
+        self._device = device
+        self._load = load
+        self._compute = compute
+        self._lock = threading.Lock()
+        self._slots: dict[str, _Slot] = {}
+        self._under_way: dict[str, Flight] = {}
+        self._batches: dict[Flight, _Batch] = {}
+        self._seconds: dict[tuple[str, str], float] = {}
+
+    def model(self, name: str) -> Model:
+        """The model ``name`` (a card's name or a folder), loaded once; raises :class:`ModelError`."""
+        with self._lock:
+            slot = self._slots.setdefault(name, _Slot())
+        with slot.loading:
+            if slot.model is None:
+                slot.model = self._load(name, self._device)
+            return slot.model
+
+    def predict(self, name: str, case: Case) -> Prediction:
+        """What the model says of ``case``; goes before explanations that are being computed."""
+        model = self.model(name)
+        key = (case.digest, model.weights_digest)
+        known = self._predictions.get(key)
+        if known is not None:
+            return known
+        with self._slots[name].turn.held(is_urgent=True):
+            known = self._predictions.get(key)
+            if known is None:
+                known = model.predict(case)
+                self._predictions.put(key, known, known.logits.nbytes + known.probabilities.nbytes)
+        return known
+
+    def submit(
+        self,
+        case: Case,
+        model_name: str,
+        explainers: Sequence[str],
+        targets: Sequence[str],
+        parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Job:
+        """Start what is not known yet and return at once (after the model is loaded, which happens once).
+
+        An unknown explainer or a wrong parameter is that pane's error, never an exception of this call.
+        """
+        model = self.model(model_name)
+        given = parameters or {}
+        flights: dict[PaneKey, Flight] = {}
+        batch = _Batch(case, model_name, model)
+        for name in dict.fromkeys(explainers):
+            try:
+                checked = _checked(name, given.get(name, {}))
+            except LightboxError as error:
+                flights.update({(name, target): _failed(name, target, error) for target in targets})
+                continue
+            batch.parameters[name] = checked
+            for target in targets:
+                flights[name, target] = self._flight(batch, name, target, checked)
+        batch.flights.sort(key=lambda flight: registered()[flight.explainer].cost)
+        if batch.flights:
+            threading.Thread(target=self._work, args=(batch,), name=f"job-{model_name}", daemon=True).start()
+        return Job(case.digest, model_name, flights, self._release)
+
+    def _flight(self, batch: _Batch, name: str, target: str, checked: Mapping[str, Any]) -> Flight:
+        """The flight that brings this map: landed, another job's, or a new one of ``batch``."""
+        model = batch.model
+        key = request_key(batch.case.digest, model.weights_digest, model.device.type, name, target, checked)
+        known = self.results.get(key)
+        with self._lock:
+            known = known or self.results.memory.get(key)
+            if known is None and key in self._under_way:
+                flight = self._under_way[key]
+            else:
+                flight = Flight(name, target, self._seconds.get((model.weights_digest, name)))
+                if known is None:
+                    self._under_way[key] = flight
+                    self._batches[flight] = batch
+                    batch.flights.append(flight)
+                    batch.keys[flight] = key
+            flight.holders += 1
+        if known is not None:
+            flight.land(known)
+        return flight
+
+    def _release(self, flight: Flight) -> None:
+        """One job lets go of ``flight``; a batch that nobody waits for is cancelled and makes room for a new one."""
+        with self._lock:
+            flight.holders -= 1
+            batch = self._batches.get(flight)
+            if batch is None or any(other.holders > 0 and not other.is_ended for other in batch.flights):
+                return
+            batch.cancel.set()
+            self._forget(batch)
+
+    def _forget(self, batch: _Batch) -> None:
+        for flight in batch.flights:
+            self._batches.pop(flight, None)
+            if self._under_way.get(batch.keys[flight]) is flight:
+                del self._under_way[batch.keys[flight]]
+
+    def _work(self, batch: _Batch) -> None:
+        """The body of a worker thread: whatever happens, every flight of ``batch`` ends."""
+        error: LightboxError = Cancelled()
+        try:
+            with self._slots[batch.model_name].turn.held():
+                for names, targets in batch.calls():
+                    self._call(batch, names, targets)
+            error = LightboxError("This map did not come.", "Ask for it again.")
+        except Exception as problem:
+            error = told(problem, "a job", batch.model_name)
+        finally:
+            for flight in batch.flights:
+                flight.fail(Cancelled() if batch.cancel.is_set() else error)
+            with self._lock:
+                self._forget(batch)
+
+    def _call(self, batch: _Batch, names: Sequence[str], targets: Sequence[str]) -> None:
+        """Compute ``names`` x ``targets`` in one go; where that fails, one by one: one failure costs one pane."""
+        try:
+            self._explain(batch, names, targets)
+        except Exception as problem:
+            if batch.cancel.is_set():
+                raise
+            open_flights = [f for f in batch.flights if not f.is_ended and f.explainer in names and f.target in targets]
+            if len(open_flights) == 1:
+                open_flights[0].fail(told(problem, open_flights[0].explainer, batch.model_name))
+                return
+            for flight in open_flights:
+                self._call(batch, [flight.explainer], [flight.target])
+
+    def _explain(self, batch: _Batch, names: Sequence[str], targets: Sequence[str]) -> None:
+        turn = self._slots[batch.model_name].turn
+        flights = {(flight.explainer, flight.target): flight for flight in batch.flights}
+
+        def progress(name: str, target: str, share: float, explanation: Explanation | None) -> None:
+            flight = flights.get((name, target))
+            if flight is not None and explanation is not None:
+                self._land(batch, flight, explanation)
+            elif flight is not None:
+                flight.advance(share)
+            turn.step_aside()
+
+        chosen = {name: batch.parameters[name] for name in names}
+        found = self._compute(
+            batch.model,
+            batch.case,
+            explainers=list(names),
+            targets=list(targets),
+            parameters=chosen,
+            progress=progress,
+            cancel=batch.cancel,
+        )
+        for key, explanation in found.items():
+            if key in flights and not flights[key].is_ended:
+                self._land(batch, flights[key], explanation)
+
+    def _land(self, batch: _Batch, flight: Flight, explanation: Explanation) -> None:
+        if flight.is_ended:
+            return
+        self._seconds[batch.model.weights_digest, flight.explainer] = explanation.seconds
+        self.results.hold(batch.keys[flight], explanation)
+        flight.land(explanation)
+        self.results.keep(batch.keys[flight], explanation)
+
+
+def told(problem: BaseException, what: str, model_name: str) -> LightboxError:
+    """``problem`` as one sentence and a remedy; what is our own fault also gets a line in the log, without its message
+    (which may quote data)."""
+    if isinstance(problem, LightboxError):
+        return problem
+    if isinstance(problem, MemoryError | torch.OutOfMemoryError) or "out of memory" in str(problem):
+        return MemoryLimitError(
+            f"{what} needs more memory than there is.", "Choose larger steps, or close other films and programs."
+        )
+    frames = traceback.extract_tb(problem.__traceback__)
+    where = " < ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames[-4:]))
+    log.error("%s failed on %s: %s at %s", what, model_name, type(problem).__name__, where)
+    return LightboxError(
+        f"{what} failed on this film because of a fault of the program ({type(problem).__name__}).",
+        "Choose another explainer, and report the line that the log now holds.",
+    )
+
+
+def device_in_words(model: Model) -> str:
+    """Where the model computes, as a person says it: "CPU, 2 threads", "NVIDIA H200", "Apple GPU"."""
+    kind = model.device.type
+    if kind == "cuda":
+        return str(torch.cuda.get_device_name(model.device))
+    if kind == "mps":
+        return "Apple GPU"
+    return f"CPU, {torch.get_num_threads()} threads" if kind == "cpu" else kind
+
+
+class _Turn:
+    """The lock of one model. A long computation steps aside between its chunks for those in a hurry."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._is_taken = False
+        self._in_a_hurry = 0
+
+    @contextmanager
+    def held(self, is_urgent: bool = False) -> Iterator[None]:
+        """Hold the model for the length of a ``with`` block."""
+        self._take(is_urgent)
+        try:
+            yield
+        finally:
+            self._give()
+
+    def step_aside(self) -> None:
+        """Let those in a hurry go first; called by the holder, between two uses of the model."""
+        if self._in_a_hurry:
+            self._give()
+            self._take(False)
+
+    def _take(self, is_urgent: bool) -> None:
+        with self._condition:
+            self._in_a_hurry += is_urgent
+            self._condition.wait_for(lambda: not self._is_taken and (is_urgent or not self._in_a_hurry))
+            self._in_a_hurry -= is_urgent
+            self._is_taken = True
+
+    def _give(self) -> None:
+        with self._condition:
+            self._is_taken = False
+            self._condition.notify_all()
+
+
+@dataclass
+class _Slot:
+    """One model: loaded once, used by one thread at a time."""
+
+    loading: threading.Lock = field(default_factory=threading.Lock)
+    turn: _Turn = field(default_factory=_Turn)
+    model: Model | None = None
+
+
+@dataclass(eq=False)
+class _Batch:
+    """What one worker thread has to compute."""
+
+    case: Case
+    model_name: str
+    model: Model
+    parameters: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    flights: list[Flight] = field(default_factory=list)
+    keys: dict[Flight, str] = field(default_factory=dict)
+    cancel: threading.Event = field(default_factory=threading.Event)
+
+    def calls(self) -> list[tuple[list[str], list[str]]]:
+        """(explainers, targets) such that targets lacking the same maps share one call and so one forward pass."""
+        lacking: dict[str, list[str]] = {}
+        for flight in self.flights:
+            lacking.setdefault(flight.target, []).append(flight.explainer)
+        shared: dict[tuple[str, ...], list[str]] = {}
+        for target, names in lacking.items():
+            shared.setdefault(tuple(names), []).append(target)
+        return [(list(names), targets) for names, targets in shared.items()]
+
+
+def _checked(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    info: ExplainerInfo | None = registered().get(name)
+    if info is None:
+        raise ParameterError(f"There is no explainer '{name}'.", f"Choose one of: {', '.join(registered())}.")
+    return info.checked(given)
+
+
+def _failed(name: str, target: str, error: LightboxError) -> Flight:
+    flight = Flight(name, target)
+    flight.fail(error)
+    return flight
