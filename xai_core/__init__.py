@@ -8,6 +8,7 @@ from xai_core.errors import LightboxError, UnsupportedOperationError
 from xai_core.explain import Explanation, attribute, explain, explain_all
 from xai_core.explainers.registry import ExplainerInfo, explainers
 from xai_core.explainers.request import Attribution
+from xai_core.models import Card, Model, Prediction, load_model, models
 from xai_core.parameters import Parameter
 from xai_core.readers import read_case, read_region
 from xai_core.record import Recording, record
@@ -17,12 +18,15 @@ __version__ = "0.1.0"
 __all__ = [
     "Attribution",
     "Badge",
+    "Card",
     "Case",
     "ExplainerInfo",
     "Explanation",
     "Geometry",
     "LightboxError",
+    "Model",
     "Parameter",
+    "Prediction",
     "Recording",
     "Region",
     "UnsupportedOperationError",
@@ -30,6 +34,8 @@ __all__ = [
     "explain",
     "explain_all",
     "explainers",
+    "load_model",
+    "models",
     "read_case",
     "read_region",
     "record",

@@ -6,27 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from xai_core.preprocess import InputSpec
+
 Modality = Literal["CXR", "MR", "digit"]
 Task = Literal["classification", "segmentation"]
 
-
-@dataclass(frozen=True)
-class InputSpec:
-    """What the network is fed.
-
-    ``size``: (H, W) or (D, H, W) of the tensor. ``low``, ``high``: least and greatest value an input can
-    take (the bounds of LRP's box rule). ``intensity``: name of the intensity recipe in ``preprocess``.
-    ``crop``: "lungs" (field found by ``cxr-lungs``), "study" (whole film, zero-padded square) or "none".
-    ``margin``: share of the lung box added on each side.
-    """
-
-    size: tuple[int, ...]
-    channels: int = 1
-    low: float = 0.0
-    high: float = 1.0
-    intensity: str = "percentile"
-    crop: str = "none"
-    margin: float = 0.0
+__all__ = ["Card", "InputSpec", "Modality", "Task"]
 
 
 @dataclass(frozen=True)

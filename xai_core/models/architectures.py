@@ -1,0 +1,120 @@
+"""The networks a card may name: builders by name, weights not included.
+
+A new architecture is one decorated function here or in a module of its own; ``card.architecture`` picks it.
+All are plain ``nn.Module`` s of plain operations, so that every explainer has a rule for every step.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+import torchvision
+from torch import nn
+
+from xai_core.errors import ModelError
+from xai_core.models.card import Card
+
+Builder = Callable[[Card], nn.Module]
+_BUILDERS: dict[str, Builder] = {}
+
+
+def architecture(name: str) -> Callable[[Builder], Builder]:
+    """Register the decorated ``builder(card) -> nn.Module`` under ``name``."""
+
+    def add(builder: Builder) -> Builder:
+        if name in _BUILDERS:
+            raise ValueError(f"architecture {name} is registered twice")
+        _BUILDERS[name] = builder
+        return builder
+
+    return add
+
+
+def architectures() -> tuple[str, ...]:
+    """Names of all registered architectures."""
+    return tuple(_BUILDERS)
+
+
+def build(card: Card) -> nn.Module:
+    """The network of a card with fresh weights; raises :class:`ModelError` for a name nobody registered."""
+    try:
+        builder = _BUILDERS[card.architecture]
+    except KeyError:
+        raise ModelError(
+            f"The card of '{card.name}' names the architecture '{card.architecture}', which is not known.",
+            f"Known architectures: {', '.join(_BUILDERS)}.",
+        ) from None
+    return builder(card)
+
+
+class _Pair(nn.Sequential):
+    """Two 3x3 convolutions, each with batch norm and ReLU."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(
+            nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+            nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+        )
+
+
+class LungUNet(nn.Module):
+    """A small U-Net (Ronneberger 2015): a stem that halves the grid, five levels, bilinear upsampling, one logit a label.
+
+    Input (N, C, H, W) with H and W divisible by 32; output (N, L, H, W).
+    """
+
+    def __init__(self, channels: int, labels: int, widths: tuple[int, ...] = (24, 40, 64, 112, 160)) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(channels, 16, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU()
+        )
+        self.down = nn.ModuleList(_Pair(a, b) for a, b in zip((16, *widths[:-1]), widths, strict=True))
+        self.pool = nn.MaxPool2d(2)
+        reverse = widths[::-1]
+        self.up = nn.ModuleList(_Pair(a + b, b) for a, b in itertools.pairwise(reverse))
+        self.head = nn.Conv2d(widths[0], labels, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        skips = []
+        for level, block in enumerate(self.down):
+            x = block(self.pool(x) if level else x)
+            skips.append(x)
+        for block, skip in zip(self.up, reversed(skips[:-1]), strict=True):
+            x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+            x = block(torch.cat([x, skip], dim=1))
+        return F.interpolate(self.head(x), scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+@architecture("lung-unet")
+def _lung_unet(card: Card) -> nn.Module:
+    return LungUNet(card.input.channels, len(card.labels))
+
+
+@architecture("resnet18")
+def _resnet18(card: Card) -> nn.Module:
+    network: Any = torchvision.models.resnet18(num_classes=len(card.labels))
+    network.conv1 = nn.Conv2d(card.input.channels, 64, 7, stride=2, padding=3, bias=False)
+    return cast(nn.Module, network)
+
+
+@architecture("vgg16")
+def _vgg16(card: Card) -> nn.Module:
+    network: Any = torchvision.models.vgg16(num_classes=len(card.labels))
+    network.features[0] = nn.Conv2d(card.input.channels, 64, 3, padding=1)
+    return cast(nn.Module, network)
+
+
+@architecture("densenet121")
+def _densenet121(card: Card) -> nn.Module:
+    network: Any = torchvision.models.densenet121(num_classes=len(card.labels))
+    network.features.conv0 = nn.Conv2d(card.input.channels, 64, 7, stride=2, padding=3, bias=False)
+    return cast(nn.Module, network)

@@ -1,0 +1,70 @@
+"""Where the lungs lie: the field that ``cxr-lungs`` finds on a film, cleaned, on the film's own grid."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import nn
+
+from xai_core.case import Case, Region
+from xai_core.models.card import Card
+from xai_core.preprocess import Grid, Prepared, prepare
+
+LEAST, MOST = 0.03, 0.85
+"""Share of the film that two lungs can cover; a field beyond it is not believed."""
+
+
+class Outlines:
+    """The lung fields of the last films, so that several models and explainers ask the network once a film."""
+
+    def __init__(self, card: Card, module: nn.Module, device: str, kept: int = 16) -> None:
+        self.card, self.module, self.device, self.kept = card, module, device, kept
+        self._lock = threading.Lock()
+        self._found: OrderedDict[str, Region | None] = OrderedDict()
+
+    def of(self, case: Case) -> Region | None:
+        """The lung field of a film, bool on its grid, or None where no plausible one is found."""
+        with self._lock:
+            if case.digest in self._found:
+                self._found.move_to_end(case.digest)
+                return self._found[case.digest]
+            region = field_of(prepare(case, self.card.input, None), self.module, self.device)
+            self._found[case.digest] = region
+            while len(self._found) > self.kept:
+                self._found.popitem(last=False)
+            return region
+
+
+def field_of(prepared: Prepared, module: nn.Module, device: str = "cpu") -> Region | None:
+    """Run the lung network and bring its field to the case's grid."""
+    with torch.inference_mode():
+        logits = module(prepared.tensor.to(device)).float().cpu().numpy()[0, 0]
+    held = prepared.grid.inside()
+    mask = cleaned((logits > 0) & held)
+    if not LEAST <= mask.sum() / max(held.sum(), 1) <= MOST:
+        return None
+    bounded = np.where(mask, np.clip(logits, 0.05, 4.0), np.clip(logits, -4.0, -0.05))
+    return Region(back(prepared.grid).to_input(bounded[None])[0] > 0, "lungs")
+
+
+def back(grid: Grid) -> Grid:
+    """The same affine read the other way, to interpolate smooth values of the input linearly on the case."""
+    scale = tuple(1 / step for step in grid.scale)
+    offset = tuple(-start / step for start, step in zip(grid.offset, grid.scale, strict=True))
+    return Grid(scale, offset, grid.input_shape, grid.case_shape)
+
+
+def cleaned(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The two greatest parts (the second only where it is at least a seventh of the first) with their holes filled."""
+    parts, count = ndimage.label(mask)
+    if count == 0:
+        return mask
+    sizes = np.bincount(parts.ravel())[1:]
+    order = np.argsort(sizes)[::-1][:2]
+    kept = [int(k) + 1 for k in order if sizes[k] * 7 >= sizes[order[0]]]
+    return np.asarray(ndimage.binary_fill_holes(np.isin(parts, kept)), dtype=bool)
