@@ -118,7 +118,7 @@ class Engine:
     def _flight(self, batch: _Batch, name: str, target: str, checked: Mapping[str, Any]) -> Flight:
         """The flight that brings this map: landed, another job's, or a new one of ``batch``."""
         model = batch.model
-        key = request_key(batch.case.digest, model.weights_digest, model.device.type, name, target, checked)
+        key = request_key(batch.case.digest, model.weights_digest, model.device, name, target, checked)
         known = self.results.get(key)
         with self._lock:
             known = known or self.results.memory.get(key)
@@ -237,7 +237,7 @@ def told(problem: BaseException, what: str, model_name: str) -> LightboxError:
 
 def device_in_words(model: Model) -> str:
     """Where the model computes, as a person says it: "CPU, 2 threads", "NVIDIA H200", "Apple GPU"."""
-    kind = model.device.type
+    kind = model.device.split(":")[0]
     if kind == "cuda":
         return str(torch.cuda.get_device_name(model.device))
     if kind == "mps":

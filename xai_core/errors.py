@@ -45,6 +45,10 @@ class ModuleStateError(LightboxError):
     """A module cannot be recorded as it stands: train mode, another device, NaN, scripted."""
 
 
+class ForwardError(ModuleStateError, RuntimeError):
+    """The network's own forward pass fails on this input."""
+
+
 class UnsupportedOperationError(LightboxError):
     """A network holds an operation for which an explainer has no rule.
 

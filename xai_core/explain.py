@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from xai_core.case import Case, Region
 from xai_core.errors import ParameterError, TargetError
 from xai_core.explainers.registry import ExplainerInfo, explainers
-from xai_core.explainers.request import Attribution, Request, Target
+from xai_core.explainers.request import Attribution, Request, Target, joined
 from xai_core.record import Recording
 from xai_core.trust import Badge, Evidence, badge_of, plain
 
@@ -98,6 +98,8 @@ def attribute(
 def _run(info: ExplainerInfo, request: Request, parameters: Mapping[str, Any]) -> Attribution:
     """The explainer under neither gradient nor inference mode, whatever the caller is in."""
     with torch.inference_mode(False), torch.no_grad():
+        if info.has_account and request.x.shape[0] > 1 and request.recording.mixes_samples:
+            return joined([info.run(part, parameters) for part in request.samples()])
         return info.run(request, parameters)
 
 
@@ -198,6 +200,13 @@ def reduced(raw: Array, how: str) -> Array:
     return np.asarray(raw.mean(0) if how == "mean" else raw.sum(0), np.float32)
 
 
+def mass_inside(shown: Array, region: NDArray[np.float32]) -> float:
+    """Share of a map's positive mass that lies within a region on its own grid (weights 0..1); nan where it has none."""
+    mass = np.maximum(shown, 0)
+    whole = float(mass.sum())
+    return float((mass * region).sum()) / whole if whole > 0 else float("nan")
+
+
 def _listener(progress: Progress, name: str, title: str) -> Callable[[float], None]:
     return lambda share: progress(name, title, share, None)
 
@@ -225,9 +234,12 @@ def _finish(
     account = plain(found.account)
     explained = float(request.scores(request.logits)[0])
     facts = dict(found.facts)
+    if prepared.field is not None and case.kind == "film":
+        facts["mass_inside_lungs"] = mass_inside(shown, prepared.grid.to_input(prepared.field.mask[None])[0])
     if str(model.device) != "cpu":
         facts["device"] = str(model.device)
-    badge = badge_of(Evidence(info, raw, account, explained, facts, found.notes, seconds))
+    notes = (*found.notes, *prepared.messages)
+    badge = badge_of(Evidence(info, raw, account, explained, facts, notes, seconds))
     return Explanation(
         explainer=info.name,
         target=model.card.labels[found.target[0]],

@@ -8,10 +8,14 @@ any other is recomputed from its producer when a rule asks for it. The module is
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
-from xai_core.errors import ModuleStateError
+from xai_core.errors import ForwardError, ModuleStateError
 from xai_core.recorder import Recorder
 from xai_core.steps import Recording, Step, Value, tensors_of
 
@@ -30,7 +34,7 @@ def record(module: nn.Module, x: Tensor) -> Recording:
         # A fresh object and fresh memory: the caller's tensor is neither written to nor confused with ours.
         own = x.detach().clone(memory_format=torch.preserve_format)
         start = recorder.begin(own)
-        output = recorder.run(module, own)
+        output = _forward(recorder, module, own)
     first = next(iter(tensors_of(output)), None)
     result = recorder.value_of(first) if first is not None else None
     if first is None or result is None or result.is_constant:
@@ -44,6 +48,27 @@ def record(module: nn.Module, x: Tensor) -> Recording:
         )
     result.tensor = first
     return Recording(first, recorder.steps, start, result, module, x, recorder.module_outputs)
+
+
+def _forward(recorder: Recorder, module: nn.Module, x: Tensor) -> Any:
+    """The recorded pass; attention modules are kept off their fused path, which hides what happens inside."""
+    has_attention = any(isinstance(part, nn.MultiheadAttention) for part in module.modules())
+    try:
+        with _SlowAttention() if has_attention else nullcontext():
+            return recorder.run(module, x)
+    except (RuntimeError, IndexError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ForwardError(
+            f"The network cannot run on an input of shape {tuple(x.shape)}: {reason}",
+            "Check the number of channels and the size that it was built for.",
+        ) from error
+
+
+class _SlowAttention(TorchFunctionMode):
+    """Changes nothing; its presence alone keeps nn.MultiheadAttention from its fused fast path."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return function(*args, **(kwargs or {}))
 
 
 def _check(module: nn.Module, x: Tensor) -> dict[int, str]:
@@ -60,9 +85,10 @@ def _check(module: nn.Module, x: Tensor) -> dict[int, str]:
         raise ModuleStateError(
             "The network is in train mode, where dropout and batch norm change the answer.", "Call module.eval() first."
         )
-    if not isinstance(x, Tensor) or not x.is_floating_point() or x.ndim < 2:
+    if not isinstance(x, Tensor) or not x.is_floating_point() or x.ndim < 2 or x.numel() == 0 or x.is_sparse:
         raise ModuleStateError(
-            "The input is not a floating point tensor (N, C, ...).", "Pass a float32 or float64 batch."
+            "The input is not a dense floating point tensor (N, C, ...) with samples in it.",
+            "Pass a float32 or float64 batch.",
         )
     for name, parameter in module.named_parameters():
         if parameter.device != x.device:

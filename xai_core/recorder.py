@@ -70,7 +70,16 @@ class _Plan:
         return True
 
 
-_CREATORS = ("empty", "zeros", "ones", "full", "new_", "arange", "scalar_tensor", "rand")
+_CREATORS = (
+    "empty",
+    "zeros",
+    "ones",
+    "full",
+    "new_",
+    "arange",
+    "scalar_tensor",
+    "rand",
+)  # ..._like too: no sample is read
 _PLANS: dict[Any, _Plan] = {}
 
 
@@ -188,23 +197,23 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             value.tensor = args[position]
 
     def _finish(self, step: Step, plan: _Plan, result: Any) -> None:
-        is_constant = all(value.is_constant for value in step.inputs)
+        is_constant = plan.creates or all(value.is_constant for value in step.inputs)
         outputs = (
             (result,) if isinstance(result, Tensor) else tuple([part for part in tensors_of(result) if part.numel()])
         )
         is_non_negative = plan.is_non_negative(step)
         values = []
         for tensor in outputs:
-            value = self._new(tensor, is_constant)
+            value = self._new(tensor, is_constant or not tensor.is_floating_point())
             value.producer = step
             value.is_non_negative = is_non_negative
-            if is_constant:
+            if value.is_constant:
                 value.tensor = tensor
             values.append(value)
         step.outputs = tuple(values)
         for position in plan.kept_outputs:
             values[position].tensor = outputs[position]
-        if not is_constant:
+        if not all(value.is_constant for value in values):
             self.steps.append(step)
 
     def _prepare_write(self, tensor: Tensor) -> list[Value]:
@@ -227,9 +236,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _overwrite(self, old: Value, new: Value) -> None:
         """A write through one view changes what its siblings hold: they become new values."""
         other, written = old.ref(), new.ref()
-        assert other is not None
-        assert written is not None
+        if other is None or written is None:
+            return
         if old.is_constant and new.is_constant:
+            self._new(other, is_constant=True).tensor = other
             return
         layouts = {"old": layout_of(other), "new": layout_of(written)}
         step = Step(OVERWRITE, OVERWRITE, (old, new), layouts, self._path[-1], (old, new))

@@ -86,6 +86,16 @@ class Step:
         return f"{self.outputs} = {self.operation}{self.inputs} in '{self.path}'"
 
 
+def moves_samples(step: Step) -> bool:
+    """Whether the operation moves the first axis, that of samples, elsewhere."""
+    if step.operation == "permute":
+        return step.arguments[1][0] not in (0, -len(step.outputs[0].shape))
+    if step.operation == "transpose":
+        axes = len(step.outputs[0].shape)
+        return any(axis % axes == 0 for axis in step.arguments[1:3])
+    return step.operation == "t"
+
+
 def values_of(arguments: Any) -> Iterator[Value]:
     """The values among nested arguments."""
     for argument in arguments:
@@ -114,6 +124,17 @@ class Recording:
     def ending_at(self, value: Value) -> Recording:
         """The same pass, seen as if ``value`` were its result."""
         return replace(self, result=value)
+
+    @property
+    def mixes_samples(self) -> bool:
+        """Whether some operation puts samples of the batch into one row or spreads one over several (tokens, attention)."""
+        samples = self.x.shape[0]
+        return any(
+            moves_samples(step) or tuple(value.shape[:1]) != (samples,)
+            for step in self.steps
+            for value in step.outputs[:1]
+            if not value.is_constant
+        )
 
     def tensor(self, value: Value) -> Tensor:
         """The samples of ``value``: kept ones at once, others recomputed from their producer."""

@@ -147,6 +147,20 @@ def speaks_for_the_target(evidence: Evidence) -> Finding | None:
 
 
 @check
+def lies_on_the_lungs(evidence: Evidence) -> Finding | None:
+    inside = evidence.facts.get("mass_inside_lungs")
+    if not isinstance(inside, float) or inside != inside:
+        return None
+    if inside < 0.5:
+        return Finding(
+            "caution",
+            "outside lungs",
+            f"{1 - inside:.0%} of what speaks for the target lies outside the lungs: the model may have used the frame.",
+        )
+    return Finding("good", "on the lungs", f"{inside:.0%} of what speaks for the target lies within the lungs.")
+
+
+@check
 def coarse(evidence: Evidence) -> Finding | None:
     if "grid" not in evidence.facts:
         return None

@@ -140,7 +140,7 @@ def occlusion(request: Request, parameters: Mapping[str, Any]) -> Attribution:
     if parameters["fill"] == "inpaint" and len(space) != 2:
         raise ParameterError("Inpainting works on films only.", "Choose grey, black or blur.")
     places = windows_of(space, window, stride)
-    strip = request.logit_value is not request.recording.result
+    strip = request.closes_with_activation
     score = _scorer(request, parameters["score"])
     chunk = chunk_size(x, request.memory_bytes)
     result = torch.zeros_like(x[:, 0])
@@ -176,13 +176,12 @@ def _scorer(request: Request, kind: str) -> Callable[[Tensor, int], Tensor]:
     """The explained scalar of outputs (n, L, *space) of one sample's copies."""
     selection = request.selection()
     labels = selection.shape[1] if selection.ndim > 1 else 1
+    last = request.recording.result.producer if request.can_be_recorded else None
+    is_exclusive = last is not None and last.operation == "_softmax"
 
     def score(output: Tensor, sample: int) -> Tensor:
         own = selection[sample : sample + 1]
         if kind == "probability":
-            is_exclusive = request.recording.result.producer is not None and (
-                request.recording.result.producer.operation == "_softmax"
-            )
             output = output.softmax(1) if is_exclusive and labels > 1 else output.sigmoid()
         return (output * own).flatten(1).sum(1)
 

@@ -7,8 +7,8 @@ shared by every explainer asked with it. An :class:`Attribution` is a signed map
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from operator import index
 from typing import Any
 
@@ -68,6 +68,16 @@ class Request:
         if self.progress is not None:
             self.progress(min(max(share, 0.0), 1.0))
 
+    def samples(self) -> Iterator[Request]:
+        """One request a sample, each with a recording of its own."""
+        for sample, label in enumerate(self.targets()):
+            yield replace(self, x=self.x[sample : sample + 1], target=label, shared=None)
+
+    @property
+    def can_be_recorded(self) -> bool:
+        """False for a module that hides its operations (scripted): black-box explainers only."""
+        return not any(isinstance(part, torch.jit.ScriptModule) for part in self.module.modules())
+
     @property
     def logit_value(self) -> Value:
         """The value whose samples are explained: the last one before a closing sigmoid or softmax."""
@@ -77,8 +87,21 @@ class Request:
         return value
 
     @property
+    def closes_with_activation(self) -> bool:
+        """Whether the network returns probabilities, so that logits have to be read from a recording."""
+        return self.can_be_recorded and self.logit_value is not self.recording.result
+
+    @property
     def logits(self) -> Tensor:
-        return self.recording.tensor(self.logit_value)
+        """What is explained, (N, L) or (N, L, *space)."""
+        if not self.can_be_recorded:
+            return logits_of(self.module, self.x, strip=False)
+        logits = self.recording.tensor(self.logit_value)
+        if logits.ndim == 0:
+            raise TargetError(
+                "The network returns one number for the whole batch.", "Give a network that returns (N, L)."
+            )
+        return logits
 
     def targets(self) -> tuple[int, ...]:
         """The label index of every sample; raises :class:`TargetError` for one that does not exist."""
@@ -157,6 +180,23 @@ def logits_of(module: nn.Module, x: Tensor, strip: bool) -> Tensor:
     if not isinstance(output, Tensor):
         raise ModuleStateError("The network returned no tensor.", "Give a module whose forward(x) returns a tensor.")
     return output
+
+
+def joined(parts: Sequence[Attribution]) -> Attribution:
+    """Attributions of single samples as one of the batch."""
+    accounts = [part.account for part in parts]
+    account = None
+    if accounts[0] is not None:
+        account = {
+            name: torch.tensor([entry[name] for entry in accounts if entry is not None], dtype=torch.float64)
+            for name in accounts[0]
+        }
+    return replace(
+        parts[0],
+        relevance=torch.cat([part.relevance for part in parts]),
+        account=account,
+        target=tuple(label for part in parts for label in part.target),
+    )
 
 
 def closed(account: Mapping[str, Tensor]) -> Mapping[str, Any]:

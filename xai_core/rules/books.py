@@ -13,9 +13,12 @@ from torch import Tensor
 _CHUNK = 1024
 
 
-def total(relevance: Tensor) -> Tensor:
-    """Sum per sample, (N,) float64: runs of 1024 in the tensor's own precision, the runs in float64."""
-    flat = relevance.reshape(relevance.shape[0], -1)
+def total(relevance: Tensor, samples: int) -> Tensor:
+    """Sum per sample, (samples,) float64: runs of 1024 in the tensor's own precision, the runs in float64.
+
+    A sample may lie in several rows (tokens): rows belong to samples in order.
+    """
+    flat = relevance.reshape(samples, -1)
     if flat.dtype == torch.float64 or flat.shape[1] <= _CHUNK:
         return flat.sum(1, dtype=torch.float64)
     whole = flat.shape[1] // _CHUNK * _CHUNK
@@ -23,9 +26,10 @@ def total(relevance: Tensor) -> Tensor:
     return runs + flat[:, whole:].sum(1, dtype=torch.float64) if whole < flat.shape[1] else runs
 
 
-def product_total(a: Tensor, b: Tensor) -> Tensor:
-    """Sum of a * b per sample, (N,) float64."""
-    return total(a * b)
+def per_sample(amount: Tensor, like: Tensor) -> Tensor:
+    """(samples,) shaped to broadcast against ``like``, whose rows may be several a sample."""
+    rows = amount if amount.shape[0] == like.shape[0] else amount.repeat_interleave(like.shape[0] // amount.shape[0])
+    return rows.reshape((-1,) + (1,) * (like.ndim - 1))
 
 
 @dataclass
@@ -43,10 +47,18 @@ class Books:
         for name in ("bias", "stabiliser", "filtered", "stopped"):
             setattr(self, name, torch.zeros(self.samples, dtype=torch.float64, device=self.device))
 
+    def total(self, relevance: Tensor) -> Tensor:
+        """Sum per sample, (samples,) float64."""
+        return total(relevance, self.samples)
+
+    def root_mean_square(self, z: Tensor) -> Tensor:
+        """Of z per sample, shaped to broadcast against it."""
+        return per_sample(z.reshape(self.samples, -1).pow(2).mean(1).sqrt_(), z)
+
     def account(self, seed: Tensor, relevance: Tensor) -> dict[str, Tensor]:
         """The closed account of a map: every entry (N,) float64, with ``amplification`` = sum|map| / |seed|."""
-        mapped = total(relevance)
-        start = total(seed)
+        mapped = self.total(relevance)
+        start = self.total(seed)
         parts = {
             "seed": start,
             "map": mapped,
@@ -56,7 +68,7 @@ class Books:
             "stopped": self.stopped,
         }
         parts["error"] = start - mapped - self.bias - self.stabiliser - self.filtered - self.stopped
-        parts["magnitude"] = total(relevance.abs())
+        parts["magnitude"] = self.total(relevance.abs())
         tiny = torch.finfo(torch.float64).tiny
         parts["amplification"] = parts["magnitude"] / start.abs().clamp_min(tiny)
         return parts

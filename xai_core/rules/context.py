@@ -13,7 +13,7 @@ from torch import Tensor
 
 from xai_core.errors import UnsupportedOperationError
 from xai_core.rules.books import Books
-from xai_core.rules.layers import NormFold
+from xai_core.rules.layers import Fold
 from xai_core.rules.linear import LinearRule
 from xai_core.steps import NORMS, Recording, Step, Value
 
@@ -46,7 +46,7 @@ class Context:
     pooling: str = "winner"
     folds_norms: bool = True
     rules: Mapping[str, StepRule] = field(default_factory=lambda: RELEVANCE_RULES)
-    folded: dict[int, NormFold] = field(default_factory=dict)
+    folded: dict[int, Fold] = field(default_factory=dict)
     chosen: dict[str, str] = field(default_factory=dict)
     alternatives: tuple[str, ...] = ()
 

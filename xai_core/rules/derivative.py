@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from xai_core.rules.layers import constant, is_free
-from xai_core.steps import NORMS, Recording, Step, Value, extent_of, spread, values_of
+from xai_core.steps import NORMS, Recording, Step, Value, extent_of, spread
 
 Derivative = Callable[[Recording, Step, Tensor], "list[tuple[Value, Tensor]]"]
 _DERIVATIVES: dict[str, Derivative] = {}
@@ -143,6 +143,14 @@ def _batch_norm(recording: Recording, step: Step, grad: Tensor) -> list[tuple[Va
     return [(value, grad * scale.reshape((1, -1) + (1,) * (grad.ndim - 2)))]
 
 
+@derivative("rrelu_with_noise")
+def _random_leak(recording: Recording, step: Step, grad: Tensor) -> list[tuple[Value, Tensor]]:
+    """In eval mode a leaky ReLU with the mean of both slopes."""
+    value = step.inputs[0]
+    low, high = (*step.arguments[2:4], 1 / 8, 1 / 3)[:2]
+    return [(value, torch.where(recording.tensor(value) > 0, grad, grad * (low + high) / 2))]
+
+
 @derivative("overwrite")
 def _overwrite(recording: Recording, step: Step, grad: Tensor) -> list[tuple[Value, Tensor]]:
     old, new = step.arguments
@@ -166,7 +174,7 @@ def _by_autograd(recording: Recording, step: Step, grads: Sequence[Tensor | None
                     samples = torch.zeros(argument.shape, dtype=argument.dtype, device=recording.output.device)
                 else:
                     samples = recording.tensor(argument).detach().clone()
-                leaves[argument.index] = (argument, samples.requires_grad_())
+                leaves[argument.index] = (argument, samples.requires_grad_(samples.is_floating_point()))
             return leaves[argument.index][1]
         if isinstance(argument, list | tuple):
             return [leaf(part) for part in argument]
@@ -181,13 +189,9 @@ def _by_autograd(recording: Recording, step: Step, grads: Sequence[Tensor | None
     pairs = [(r, g) for r, g in zip(results, grads, strict=False) if g is not None and r.requires_grad]
     if not pairs:
         return
-    inputs = [samples for _, samples in leaves.values()]
+    own = [(value, samples) for value, samples in leaves.values() if samples.requires_grad]
+    inputs = [samples for _, samples in own]
     found = torch.autograd.grad([r for r, _ in pairs], inputs, [g.expand_as(r) for r, g in pairs], allow_unused=True)
-    for (value, _), gradient in zip(leaves.values(), found, strict=True):
+    for (value, _), gradient in zip(own, found, strict=True):
         if gradient is not None:
             yield value, gradient
-
-
-def inputs_of(step: Step) -> list[Value]:
-    """Values among the arguments that depend on the network's input."""
-    return [value for value in values_of(step.arguments) if not value.is_constant]

@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from xai_core.rules.books import Books, total
+from xai_core.rules.books import Books, per_sample
 
 FilterMode = Literal["none", "pass", "clamp"]
 FilterPlace = Literal["output", "blocks", "all"]
@@ -37,8 +37,11 @@ class RelevanceFilter:
         if self.is_idle:
             return relevance
         magnitude = relevance.abs()
-        axes = tuple(range(2 if self.per_channel and relevance.ndim > 2 else 1, relevance.ndim))
-        greatest = magnitude.amax(dim=axes, keepdim=True) if axes else magnitude
+        if self.per_channel and relevance.ndim > 2:
+            greatest = magnitude.amax(dim=tuple(range(2, relevance.ndim)), keepdim=True)
+        else:
+            samples = relevance.shape[0] if books is None else books.samples
+            greatest = per_sample(magnitude.reshape(samples, -1).amax(1), relevance)
         low, high = self.low * greatest, self.high * greatest
         zero = torch.zeros((), dtype=relevance.dtype, device=relevance.device)
         if self.mode == "pass":
@@ -46,5 +49,5 @@ class RelevanceFilter:
         else:
             kept = torch.where(magnitude >= low, torch.minimum(torch.maximum(relevance, -high), high), zero)
         if books is not None:
-            books.filtered += total(relevance - kept)
+            books.filtered += books.total(relevance - kept)
         return kept

@@ -48,6 +48,18 @@ class NormFold:
         return None if weight is None or bool((weight > 0).all()) else weight.sign()
 
 
+class BiasFold:
+    """A constant added to every output right behind a linear operation: its bias, written as an operation of its own."""
+
+    signs: Tensor | None = None
+
+    def __init__(self, bias: Tensor) -> None:
+        self.scale_shift = (torch.ones_like(bias), bias)
+
+
+Fold = NormFold | BiasFold
+
+
 class LinearLayer(ABC):
     """z = W a + b. ``weight`` and ``bias`` are the folded ones; ``scale_free_weight`` has them but for a positive
     factor per output, which rules without bias and with a common denominator do not see. ``valid`` (1, in, *space):
@@ -94,7 +106,7 @@ class LinearLayer(ABC):
 class Convolution(LinearLayer):
     """aten::convolution, any dimension, transposed or grouped; ``fold`` = (scale, shift) of a batch norm behind it."""
 
-    def __init__(self, step: Step, fold: NormFold | None = None) -> None:
+    def __init__(self, step: Step, fold: Fold | None = None) -> None:
         _, weight, bias, stride, padding, dilation, transposed, output_padding, groups = step.arguments
         self._settings = (stride, padding, dilation, transposed, output_padding, groups)
         self._raw: Tensor = weight
@@ -155,7 +167,7 @@ class Convolution(LinearLayer):
 class FullyConnected(LinearLayer):
     """aten::addmm and aten::mm with a constant matrix: a (N, in), weight (in, out)."""
 
-    def __init__(self, step: Step, fold: NormFold | None = None) -> None:
+    def __init__(self, step: Step, fold: Fold | None = None) -> None:
         if step.operation == "addmm":
             self.bias = step.arguments[0] * step.options.get("beta", 1)
             self.weight = step.arguments[2]
@@ -195,7 +207,7 @@ class Diagonal(LinearLayer):
         return super().shaped(bias, like) if bias.ndim == 1 else bias
 
 
-def layer_of(step: Step, fold: NormFold | None = None) -> tuple[LinearLayer, Value] | None:
+def layer_of(step: Step, fold: Fold | None = None) -> tuple[LinearLayer, Value] | None:
     """The linear layer that ``step`` is and the value it reads, or None where its weight depends on the input."""
     if step.operation == "convolution":
         a, weight, bias = step.arguments[:3]

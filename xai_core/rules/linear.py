@@ -17,7 +17,8 @@ from typing import ClassVar, Literal, Protocol
 import torch
 from torch import Tensor
 
-from xai_core.rules.books import Books, product_total, total
+from xai_core.errors import ParameterError
+from xai_core.rules.books import Books, per_sample
 from xai_core.rules.layers import LinearLayer
 
 BiasSplit = Literal["signed", "whole", "none"]
@@ -48,7 +49,7 @@ def divided(relevance: Tensor, z: Tensor, books: Books) -> Tensor:
     s = relevance / z
     if not isfinite(float(s.sum())):
         zero = z == 0
-        books.stopped += total(torch.where(zero, relevance, torch.zeros((), dtype=z.dtype, device=z.device)))
+        books.stopped += books.total(torch.where(zero, relevance, torch.zeros((), dtype=z.dtype, device=z.device)))
         s.masked_fill_(zero, 0)
     return s
 
@@ -67,16 +68,9 @@ def signed_step(z: Tensor, size: Tensor | float) -> Tensor:
     return step.mul_(size)
 
 
-def machine_step(z: Tensor) -> Tensor:
+def machine_step(z: Tensor, books: Books) -> Tensor | float:
     """d of rule ``z``: 1e-12 in float64, 1e-7 * rms(z) in float32, per sample."""
-    if z.dtype == torch.float64:
-        return torch.full((z.shape[0],) + (1,) * (z.ndim - 1), 1e-12, dtype=z.dtype, device=z.device)
-    return 1e-7 * root_mean_square(z)
-
-
-def root_mean_square(z: Tensor) -> Tensor:
-    """Per sample, shaped to broadcast against z."""
-    return z.pow(2).flatten(1).mean(1).sqrt_().reshape((-1,) + (1,) * (z.ndim - 1))
+    return 1e-12 if z.dtype == torch.float64 else 1e-7 * books.root_mean_square(z)
 
 
 @dataclass(frozen=True)
@@ -91,16 +85,16 @@ class Epsilon:
     bias: bool = True
     keeps_norms: ClassVar[bool] = True
 
-    def _size(self, z: Tensor) -> Tensor | float:
+    def _size(self, z: Tensor, books: Books) -> Tensor | float:
         if self.epsilon is None:
-            return machine_step(z)
-        return self.epsilon * root_mean_square(z) if self.relative else self.epsilon
+            return machine_step(z, books)
+        return self.epsilon * books.root_mean_square(z) if self.relative else self.epsilon
 
     def ratio(self, z: Tensor, relevance: Tensor, books: Books) -> Tensor:
         """R / (z + d s(z)), with what d absorbs in the books."""
-        step = signed_step(z, self._size(z))
+        step = signed_step(z, self._size(z, books))
         s = divided(relevance, z + step, books)
-        books.stabiliser += product_total(s, step)
+        books.stabiliser += books.total(s * step)
         return s
 
     def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
@@ -108,7 +102,7 @@ class Epsilon:
         bias = layer.bias if self.bias else None
         s = self.ratio(layer.forward(a, weight, bias), relevance, books)
         if bias is not None:
-            books.bias += total(layer.bias_share(s, bias))
+            books.bias += books.total(layer.bias_share(s, bias))
         return layer.backward(s, weight, a).mul_(a)
 
     def share_sum(self, parts: list[Tensor], relevance: Tensor, books: Books, is_non_negative: bool) -> list[Tensor]:
@@ -170,7 +164,7 @@ class AlphaBeta:
             from_up, from_down = layer.backward_pair(s, same, other, a)
             result = (up * from_up).addcmul_(down, from_down)
         if bias is not None:
-            books.bias += total(layer.bias_share(s, bias))
+            books.bias += books.total(layer.bias_share(s, bias))
         return result
 
     def share_sum(self, parts: list[Tensor], relevance: Tensor, books: Books, is_non_negative: bool) -> list[Tensor]:
@@ -221,8 +215,8 @@ class Gamma:
                 from_up, from_down = layer.backward_pair(s, same, other, a)
                 result.addcmul_(positive(a), from_up).addcmul_(negative(a), from_down)
             if modified is not None:
-                books.bias += total(layer.bias_share(s, modified))
-        books.stopped += total(torch.where(z == 0, relevance, torch.zeros((), dtype=z.dtype, device=z.device)))
+                books.bias += books.total(layer.bias_share(s, modified))
+        books.stopped += books.total(torch.where(z == 0, relevance, torch.zeros((), dtype=z.dtype, device=z.device)))
         return result
 
     def share_sum(self, parts: list[Tensor], relevance: Tensor, books: Books, is_non_negative: bool) -> list[Tensor]:
@@ -276,12 +270,19 @@ class Box:
     high: float | None = None
     keeps_norms: ClassVar[bool] = False
 
+    def __post_init__(self) -> None:
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ParameterError(
+                f"low = {self.low:g} is not below high = {self.high:g}.",
+                "Give the least and the greatest value an input can take.",
+            )
+
     def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
         weight = layer.scale_free_weight
         plus, minus = positive(weight), negative(weight)
-        shape = (-1,) + (1,) * (a.ndim - 1)
-        low = a.flatten(1).amin(1).reshape(shape) if self.low is None else torch.full_like(a[:1], self.low)
-        high = a.flatten(1).amax(1).reshape(shape) if self.high is None else torch.full_like(a[:1], self.high)
+        samples = a.reshape(books.samples, -1)
+        low = per_sample(samples.amin(1), a) if self.low is None else torch.full_like(a[:1], self.low)
+        high = per_sample(samples.amax(1), a) if self.high is None else torch.full_like(a[:1], self.high)
         low, high = low * layer.ones(a), high * layer.ones(a)
         low, high = low.expand_as(a), high.expand_as(a)
         z = layer.forward(a, weight) - layer.forward(low, plus) - layer.forward(high, minus)
@@ -305,7 +306,7 @@ class Study:
     def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
         weight = positive(layer.scale_free_weight)
         s = divided(relevance, layer.forward(a, weight) + self.step, books)
-        books.stabiliser += self.step * total(s)
+        books.stabiliser += self.step * books.total(s)
         return layer.backward(s, weight, a).mul_(a)
 
     def share_sum(self, parts: list[Tensor], relevance: Tensor, books: Books, is_non_negative: bool) -> list[Tensor]:

@@ -12,10 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xai_core.rules.books import total
 from xai_core.rules.context import Context, Shares, relevance_rule
 from xai_core.rules.derivative import derivative_of, pool_settings
-from xai_core.rules.layers import Diagonal, NormFold, constant, is_free, layer_of
+from xai_core.rules.layers import BiasFold, Diagonal, NormFold, constant, is_free, layer_of
 from xai_core.rules.linear import Epsilon, described, divided, positive
 from xai_core.steps import Step, Value, extent_of, spread
 
@@ -29,12 +28,15 @@ STRUCTURE = (
     "constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d replication_pad3d "
     "as_strided pixel_shuffle pixel_unshuffle channel_shuffle unfold diagonal repeat lift_fresh"
 ).split()
+HOLDS_CONSTANTS = frozenset(
+    "constant_pad_nd where masked_fill slice_scatter select_scatter index_put masked_scatter tril triu".split()
+)
 RESIZES = (
     "upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d _upsample_nearest_exact2d "
     "_upsample_nearest_exact3d upsample_linear1d upsample_bilinear2d upsample_trilinear3d upsample_bicubic2d"
 ).split()
 AVERAGES = "avg_pool1d avg_pool2d avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d mean sum".split()
-GATES = frozenset({"sigmoid", "_softmax", "hardsigmoid"})
+GATES = frozenset({"sigmoid", "_softmax", "_safe_softmax", "hardsigmoid"})
 _POOL_EPSILON = Epsilon(1e-6)
 
 
@@ -43,6 +45,8 @@ def share_linear(context: Context, step: Step, relevance: Sequence[Tensor | None
     """A linear operation: by the rule that the composite gives it, its batch norm folded in."""
     found = layer_of(step, context.folded.pop(id(step), None))
     if found is None:
+        if step.operation == "convolution":
+            raise context.unsupported(step)
         return share_matrix_product(context, step, relevance)
     layer, a = found
     layer.valid = _valid_taps(context, a)
@@ -66,12 +70,14 @@ def pass_unchanged(context: Context, step: Step, relevance: Sequence[Tensor | No
     return [(step.inputs[0], arrived(relevance))]
 
 
-@relevance_rule(*STRUCTURE)
+@relevance_rule(*STRUCTURE, *HOLDS_CONSTANTS)
 def return_the_way(context: Context, step: Step, relevance: Sequence[Tensor | None]) -> Shares:
     """Structure: back the way the values came; what lies on padding or constants ends in ``stopped``."""
     shares = list(derivative_of(context.recording, step, relevance))
-    if step.operation == "constant_pad_nd" or (step.operation in ("cat", "stack") and not all_depend(step)):
-        context.books.stopped += total(arrived(relevance)) - sum(total(share) for _, share in shares)
+    if step.operation in HOLDS_CONSTANTS or (step.operation in ("cat", "stack") and not all_depend(step)):
+        context.books.stopped += context.books.total(arrived(relevance)) - sum(
+            context.books.total(share) for _, share in shares
+        )
     return shares
 
 
@@ -93,7 +99,7 @@ def part_overwritten(context: Context, step: Step, relevance: Sequence[Tensor | 
     shares = []
     for value, share in ((old, left), (new, written)):
         if value.is_constant:
-            context.books.stopped += total(share)
+            context.books.stopped += context.books.total(share)
         else:
             shares.append((value, share))
     return shares
@@ -105,13 +111,19 @@ def copy_over(context: Context, step: Step, relevance: Sequence[Tensor | None]) 
     source = step.arguments[1]
     r = arrived(relevance)
     if is_free(source):
-        context.books.stopped += total(r)
+        context.books.stopped += context.books.total(r)
         return []
     return [(source, summed_to(r, source.shape))]
 
 
 @relevance_rule(
-    "max_pool2d_with_indices", "max_pool3d_with_indices", "adaptive_max_pool2d", "adaptive_max_pool3d", "amax", "max"
+    "max_pool2d_with_indices",
+    "max_pool3d_with_indices",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+    "amax",
+    "max",
+    "maximum",
 )
 def share_maximum(context: Context, step: Step, relevance: Sequence[Tensor | None]) -> Shares:
     """Max pool: all to the winner, or in proportion to the positive values of the window."""
@@ -121,7 +133,7 @@ def share_maximum(context: Context, step: Step, relevance: Sequence[Tensor | Non
         return []
     if context.pooling == "proportional" and step.operation.startswith("max_pool"):
         return [(value, _proportional(context, step, r))]
-    return list(derivative_of(context.recording, step, [r, None]))
+    return list(derivative_of(context.recording, step, [r, *([None] * (len(step.outputs) - 1))]))
 
 
 def _proportional(context: Context, step: Step, relevance: Tensor) -> Tensor:
@@ -157,6 +169,8 @@ def share_sum(context: Context, step: Step, relevance: Sequence[Tensor | None]) 
     signs = {"add": (1, factor), "sub": (1, -factor), "rsub": (-factor, 1)}[step.operation]
     rule = context.sum_rule(step)
     free = [part for part in (left, right) if not is_free(part)]
+    if len(free) == 1 and step.operation == "add" and factor == 1 and _folds_bias(context, step, free[0]):
+        return [(free[0], r)]
     if len(free) == 1 and not rule.keeps_norms:
         return [(free[0], summed_to(r, free[0].shape))]
     parts = [_term(context, part, sign, r) for part, sign in zip((left, right), signs, strict=True)]
@@ -164,10 +178,26 @@ def share_sum(context: Context, step: Step, relevance: Sequence[Tensor | None]) 
     shares = []
     for part, share in zip((left, right), rule.share_sum(parts, r, context.books, known), strict=True):
         if is_free(part):
-            context.books.bias += total(share.expand_as(r))
+            context.books.bias += context.books.total(share.expand_as(r))
         else:
             shares.append((part, summed_to(share, part.shape)))
     return shares
+
+
+def _folds_bias(context: Context, step: Step, value: Value) -> bool:
+    """Whether the constant of ``step`` is the bias of the fully connected layer that made ``value``; then it is folded in."""
+    bias = constant(next(part for part in step.arguments[:2] if part is not value))
+    while value.consumers == 1 and value.producer is not None and value.producer.operation in ("view", "_unsafe_view"):
+        if value.producer.inputs[0].shape[-1] != value.shape[-1]:
+            return False
+        value = value.producer.inputs[0]
+    producer = value.producer
+    if value.consumers != 1 or producer is None or producer.operation not in ("mm", "addmm") or not layer_of(producer):
+        return False
+    if not isinstance(bias, Tensor) or bias.shape != value.shape[-1:]:
+        return False
+    context.folded[id(producer)] = BiasFold(bias)
+    return True
 
 
 def _term(context: Context, part: Any, sign: float, like: Tensor) -> Tensor:
@@ -221,6 +251,21 @@ def share_matrix_product(context: Context, step: Step, relevance: Sequence[Tenso
     if len(shares) == 2:
         shares = [(value, share / 2) for value, share in shares]
     return shares
+
+
+@relevance_rule("_scaled_dot_product_flash_attention_for_cpu", "_scaled_dot_product_attention_math")
+def share_attention(context: Context, step: Step, relevance: Sequence[Tensor | None]) -> Shares:
+    """Attention in one operation: softmax(q k^T) is a gate, the product linear in the value."""
+    query, key, value = step.arguments[:3]
+    if not isinstance(value, Value) or value.is_constant or (len(step.arguments) > 4 and step.arguments[4]):
+        raise context.unsupported(step)
+    q, k, v = (context.tensor(part) if isinstance(part, Value) else part for part in (query, key, value))
+    scale = step.options.get("scale") or q.shape[-1] ** -0.5
+    scores = q @ k.transpose(-1, -2) * scale
+    mask = constant(step.options.get("attn_mask"))
+    weights = (scores if mask is None else scores + mask).softmax(-1)
+    s = _POOL_EPSILON.ratio(weights @ v, arrived(relevance), context.books)
+    return [(value, v * (weights.transpose(-1, -2) @ s))]
 
 
 @relevance_rule("native_batch_norm", "_native_batch_norm_legit", "_native_batch_norm_legit_no_training")

@@ -15,7 +15,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from xai_core.rules.books import Books, total
+from xai_core.rules.books import Books, per_sample
 from xai_core.rules.context import Context, Shares
 from xai_core.rules.layers import LinearLayer, layer_of
 from xai_core.rules.linear import Box, Z, negative, positive
@@ -54,11 +54,9 @@ class RelativeAttributing:
 
 def influence(contributions: Tensor, books: Books) -> Tensor:
     """Equation 4: |r_i| sum(r) / sum|r| per sample; the sum is kept, signs become one."""
-    axes = tuple(range(1, contributions.ndim))
     magnitude = contributions.abs()
-    whole = magnitude.sum(axes, keepdim=True)
-    share = torch.where(whole > 0, contributions.sum(axes, keepdim=True) / whole.clamp_min(1e-300), 0 * whole)
-    return magnitude * share
+    share = ratio(contributions.reshape(books.samples, -1).sum(1), magnitude.reshape(books.samples, -1).sum(1))
+    return magnitude * per_sample(share, magnitude)
 
 
 def relative(
@@ -84,11 +82,11 @@ def relative(
 
 def shifted(result: Tensor, relevance: Tensor, activated: Tensor, books: Books) -> Tensor:
     """Equation 6: what came too much is taken evenly from the activated neurons; none activated: R ends in ``stopped``."""
-    count = activated.reshape(activated.shape[0], -1).sum(1)
-    surplus = total(result) - total(relevance)
+    count = activated.reshape(books.samples, -1).sum(1)
+    surplus = books.total(result) - books.total(relevance)
     books.stopped += torch.where(count == 0, -surplus, torch.zeros_like(surplus))
-    shift = (surplus / count.clamp_min(1)).to(result.dtype).reshape((-1,) + (1,) * (result.ndim - 1))
-    return result - shift * activated
+    shift = (surplus / count.clamp_min(1)).to(result.dtype)
+    return result - per_sample(shift, result) * activated
 
 
 def ratio(relevance: Tensor, z: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from xai_core.rules.books import total
+from xai_core.rules.books import Books, per_sample
 from xai_core.rules.context import Context, Shares
 from xai_core.rules.derivative import derivative_of
 from xai_core.rules.layers import LinearLayer, constant, is_free, layer_of
@@ -43,9 +43,9 @@ class PublishedLinear:
             return [(value, self._logit_layer(layer, a))]
         if id(step) in self.first and is_convolution and a.shape[1] == 3:
             return [(value, Box()(layer, a, r, context.books, value.is_non_negative))]
-        result = _half(layer, positive(a), r, is_convolution)
+        result = _half(layer, positive(a), r, is_convolution, context.books)
         if not value.is_non_negative:
-            result = result + _half(layer, -negative(a), r, is_convolution)
+            result = result + _half(layer, -negative(a), r, is_convolution, context.books)
         return [(value, result)]
 
     def _logit_layer(self, layer: LinearLayer, a: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ class PublishedLinear:
         return shares.abs() * ratio(shares.sum(1, keepdim=True), shares.abs().sum(1, keepdim=True))
 
 
-def _half(layer: LinearLayer, u: Tensor, relevance: Tensor, is_convolution: bool) -> Tensor:
+def _half(layer: LinearLayer, u: Tensor, relevance: Tensor, is_convolution: bool, books: Books) -> Tensor:
     """Q(u) for one half of the input (u >= 0), with its shift."""
     plus, minus = positive(layer.weight), -negative(layer.weight)
     arrives = relevance != 0
@@ -74,9 +74,9 @@ def _half(layer: LinearLayer, u: Tensor, relevance: Tensor, is_convolution: bool
         first, second = relevance, share * relevance
     result = u * layer.backward(ratio(first, along), plus, u) + u * layer.backward(ratio(second, back), minus, u)
     held = result != 0
-    count = held.flatten(1).sum(1)
-    shift = ((total(result) - total(relevance)) / count.clamp_min(1)).to(result.dtype)
-    return result - shift.reshape((-1,) + (1,) * (result.ndim - 1)) * held
+    count = held.reshape(books.samples, -1).sum(1)
+    shift = ((books.total(result) - books.total(relevance)) / count.clamp_min(1)).to(result.dtype)
+    return result - per_sample(shift, result) * held
 
 
 def published_pool(context: Context, step: Step, relevance: Sequence[Tensor | None]) -> Shares:
@@ -103,5 +103,5 @@ def published_norm(context: Context, step: Step, relevance: Sequence[Tensor | No
     a = context.tensor(value)
     product = a if weight is None else a * weight.reshape((1, -1) + (1,) * (a.ndim - 2))
     share = r * (product != 0)
-    context.books.stopped += total(r) - total(share)
+    context.books.stopped += context.books.total(r) - context.books.total(share)
     return [(value, share)]

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from xai_core.rules.books import total
 from xai_core.rules.context import Context, Shares
 from xai_core.rules.derivative import derivative_of
 from xai_core.rules.layers import layer_of
@@ -39,7 +38,7 @@ class StudyFirstLayer:
         third = plus if self.uses_positive else negative(layer.weight)
         z = layer.forward(a, plus) - layer.forward(a.new_ones(()).expand_as(a), third) + STEP
         s = divided(arrived(relevance), z, context.books)
-        context.books.stabiliser += STEP * total(s)
+        context.books.stabiliser += STEP * context.books.total(s)
         return [(value, a * layer.backward(s, plus, a) - layer.backward(s, third, a))]
 
 
@@ -59,7 +58,7 @@ def study_cut(chosen: Callable[[Tensor], Tensor]) -> Callable[[Context, Step, Se
         channels = skip.shape[1]
         upper = chosen(r[:, channels:])
         taken = chosen(upper[:, :channels]) * 0.5
-        context.books.stopped += total(r) - total(upper) - total(taken)
+        context.books.stopped += context.books.total(r) - context.books.total(upper) - context.books.total(taken)
         return [(skip, taken), (up, upper)]
 
     return cut
@@ -73,7 +72,7 @@ def study_pool(skips: frozenset[int]) -> Callable[[Context, Step, Sequence[Tenso
         r = arrived(relevance)
         z = context.tensor(step.outputs[0])
         scaled = r * z / (z + 2 * STEP) * (0.5 if value.index in skips else 1.0)
-        context.books.stopped += total(r) - total(scaled)
+        context.books.stopped += context.books.total(r) - context.books.total(scaled)
         return list(derivative_of(context.recording, step, [scaled, None]))
 
     return pool
