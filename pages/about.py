@@ -1,1 +1,40 @@
-"""About."""
+"""About: what Lightbox is and is not, what it runs on, and the explainers it knows."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+
+import streamlit as st
+
+import xai_core as xc
+from components import shell
+from xai_core.models import chosen_device
+
+with st.container(key="text"):
+    st.subheader("Lightbox")
+    st.markdown(
+        f"{shell.PURPOSE} {shell.MEANING}\n\n"
+        "Films stay on this computer. Results are kept in a local cache by digests of pixels, weights and parameters; "
+        "no patient's name and no file's name is among them. Nothing is fetched or sent."
+    )
+    st.markdown(
+        f"Lightbox {xc.__version__} · Python {platform.python_version()} · "
+        + " · ".join(f"{name} {version(name)}" for name in ("torch", "streamlit", "pydicom"))
+        + f" · computing on {chosen_device()}"
+    )
+    st.subheader("Explainers")
+    st.dataframe(
+        [
+            {
+                "Explainer": info.title,
+                "Family": info.family,
+                "Taxonomy": ", ".join(info.taxonomy),
+                "Shows": info.summary,
+                "Source": info.source,
+            }
+            for info in xc.explainers().values()
+        ],
+        hide_index=True,
+        width="stretch",
+    )
