@@ -35,6 +35,7 @@ def walk(
     """
     goal = recording.input if until is None else until
     pending: dict[int, Tensor] = {recording.result.index: seed}
+    summed: set[int] = set()  # sums made here are ours to add to in place
     for step in reversed(recording.steps):
         if goal.index in pending and goal.producer is step:
             break
@@ -53,7 +54,13 @@ def walk(
             if value.is_constant:
                 continue
             present = pending.get(value.index)
-            pending[value.index] = share if present is None else present + share
+            if present is None:
+                pending[value.index] = share
+            elif value.index in summed:
+                present += share
+            else:
+                pending[value.index] = present + share
+                summed.add(value.index)
     arrived = pending.get(goal.index)
     if arrived is None:
         arrived = torch.zeros(goal.shape, dtype=seed.dtype, device=seed.device)
