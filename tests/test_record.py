@@ -403,6 +403,9 @@ def test_bad_inputs_cost_one_sentence() -> None:
     refused(torch.jit.trace(small("plain2d")[0], x), x)
     refused(lambda image: image, x)
     refused(module, x.numpy())
+    refused(module, x[:0])
+    refused(module, x.to(torch.int64))
+    refused(module, x, explainer="lrp-epsilon-gamma-box", low=3.0, high=-3.0)
 
 
 @pytest.mark.parametrize("target", ["Pneumonia", 1.5, [0.5, 1.5]])

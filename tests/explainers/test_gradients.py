@@ -83,6 +83,14 @@ ACTIVATIONS = [
     lambda x: x @ x.transpose(2, 3),
     lambda x: x**2 / (1.0 + x.abs()),
     lambda x: torch.exp(-x.square()) + torch.sqrt(x.abs() + 1.0),
+    lambda x: torch.where(x > 0, x, 0.1 * x),
+    lambda x: x.masked_fill(x < 0, 0.5),
+    lambda x: x * (x > 0),
+    lambda x: torch.maximum(x, 0.1 * x),
+    lambda x: x.flatten(2).topk(3, 2)[0][:, :, :, None],
+    lambda x: F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2),
+    lambda x: F.scaled_dot_product_attention(*[x.flatten(2)] * 3)[..., None],
+    lambda x: F.rrelu(x),
 ]
 
 

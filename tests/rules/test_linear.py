@@ -108,7 +108,8 @@ def test_relevance_of_many_outputs_meets(how: str) -> None:
     module = nn.Sequential(conv, nn.ReLU(), nn.Flatten(), head).eval()
     above = {"plus": rule("epsilon", epsilon=1e-6)}.get(how, expected_rule)
     hidden = torch.relu(conv(x))[0].detach()
-    R = dense_share(affine_of(head), above, hidden.reshape(-1), torch.tensor([0.0, 0.0, 1.0]).double() * module(x)[0])
+    seed = torch.tensor([0.0, 0.0, 1.0]).double() * module(x).detach()[0]
+    R = dense_share(affine_of(head), above, hidden.reshape(-1), seed)
     share = dense_share(affine_of(conv), expected_rule, x[0], R.relevance.reshape(hidden.shape))
     found = xc.attribute(module, x, explainer=explainer, target=2, **parameters)
     assert deviation(found.relevance, share.relevance[None]) < 1e-9

@@ -359,3 +359,110 @@ def test_an_operation_without_a_rule_is_named_with_its_place() -> None:
         for alternative in caught.value.alternatives:
             assert alternative in xc.explainers()
         assert "occlusion" in caught.value.alternatives
+
+
+class Tokens(nn.Module):
+    """A fully connected layer at every position: ATen turns it into one product over samples times positions."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.conv = nn.Conv2d(2, 4, 1)
+        self.inner = nn.Linear(4, 5, bias=kind != "matmul")
+        self.head = nn.Linear(5 * 12, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.conv(x))
+        if self.kind == "as a convolution":
+            x = F.conv2d(x, self.inner.weight[:, :, None, None], self.inner.bias)
+            return self.head(x.permute(0, 2, 3, 1).flatten(1))
+        x = x.permute(0, 2, 3, 1)
+        if self.kind == "einsum":
+            x = torch.einsum("nhwc,kc->nhwk", x, self.inner.weight) + self.inner.bias
+        elif self.kind == "matmul":
+            x = x @ self.inner.weight.T
+        elif self.kind == "tokens":
+            x = self.inner(x.flatten(1, 2))
+        else:
+            x = self.inner(x)
+        return self.head(x.flatten(1))
+
+
+@pytest.mark.parametrize("how", ["lrp-z", "lrp-epsilon", "lrp-gamma", "lrp-alpha-1-beta-0", "lrp-flat", "rap"])
+@pytest.mark.parametrize("kind", ["linear", "tokens", "matmul"])
+def test_a_fully_connected_layer_on_tokens_is_a_convolution_of_size_one(kind: str, how: str) -> None:
+    x = smooth(2, 2, 3, 4, seed=8, dtype=torch.float64)
+    module, twin = (randomised(Tokens(k), 3).double() for k in (kind, "as a convolution"))
+    if kind == "matmul":
+        weights = {key: value for key, value in module.state_dict().items() if key != "inner.bias"}
+        twin.load_state_dict(weights | {"inner.bias": torch.zeros(5)})
+    found, expected = (xc.attribute(m, x, explainer=how, target=[0, 2]) for m in (module, twin))
+    assert deviation(found.relevance, expected.relevance) < 1e-9
+    for key in ("seed", "map", "bias", "stabiliser", "stopped", "error"):
+        torch.testing.assert_close(found.account[key], expected.account[key], rtol=1e-8, atol=1e-9)
+
+
+def books_close(found: xc.Attribution) -> None:
+    account = found.account
+    total = account["amplification"] * account["seed"].abs()
+    limit = 1e-9 * torch.maximum(torch.ones_like(total), torch.maximum(account["seed"].abs(), 1e-3 * total))
+    assert bool((account["error"].abs() <= limit).all()), account
+
+
+NORMS = {
+    "instance": lambda: nn.InstanceNorm2d(3, affine=True),
+    "instance with statistics": lambda: nn.InstanceNorm2d(3, affine=True, track_running_stats=True),
+    "group": lambda: nn.GroupNorm(3, 3),
+    "layer": lambda: nn.LayerNorm([3, 6, 8]),
+    "batch without weights": lambda: nn.BatchNorm2d(3, affine=False),
+}
+
+
+@pytest.mark.parametrize("how", ["lrp-z", "lrp-epsilon", "lrp-epsilon-plus", "rap"])
+@pytest.mark.parametrize("norm", NORMS)
+def test_the_books_of_every_norm_close_sample_by_sample(norm: str, how: str) -> None:
+    layer = randomised(NORMS[norm](), 5).double()
+    found = explained(Around(lambda x: torch.relu(layer(x))), how)
+    books_close(found)
+    alone = explained(Around(lambda x: torch.relu(layer(x))), how, X[:1])
+    assert float(found.account["bias"][0]) == pytest.approx(alone.account["bias"], rel=1e-8, abs=1e-9)
+
+
+CONSTANT = {
+    "zeros": lambda x: x + torch.zeros_like(x),
+    "mask": lambda x: x * (x > 0),
+    "written into zeros": lambda x: _interleaved(x),
+    "circular padding": lambda x: F.pad(x, (1, 1, 1, 1), mode="circular"),
+    "reflected padding": lambda x: F.pad(x, (1, 1, 1, 1), mode="reflect"),
+    "softmax attention": lambda x: F.scaled_dot_product_attention(*[x.flatten(2)] * 3),
+    "product with itself transposed": lambda x: x.flatten(2) @ x.flatten(2).transpose(1, 2),
+}
+
+
+def _interleaved(x: Tensor) -> Tensor:
+    out = torch.zeros_like(x)
+    out[:, :, ::2] = x[:, :, ::2]
+    out[:, :, 1::2] = torch.relu(x[:, :, 1::2])
+    return out
+
+
+@pytest.mark.parametrize("how", ["lrp-z", "lrp-epsilon-plus", "rap"])
+@pytest.mark.parametrize("operation", CONSTANT)
+def test_constants_gates_and_attention_keep_the_books(operation: str, how: str) -> None:
+    books_close(explained(Around(CONSTANT[operation]), how))
+
+
+def test_attention_goes_to_the_values() -> None:
+    """Softmax is a constant gate; the product is linear in the value, so one position's share is by weight and value."""
+
+    def body(x: Tensor) -> Tensor:
+        tokens = x.flatten(2).transpose(1, 2)
+        return torch.softmax(tokens @ tokens.transpose(1, 2), -1) @ tokens
+
+    module = Around(body)
+    R = above(module, X, "lrp-z").reshape(2, 48, 3)
+    tokens = X.flatten(2).transpose(1, 2)
+    weights = torch.softmax(tokens @ tokens.transpose(1, 2), -1)
+    expected = tokens * (weights.transpose(1, 2) @ (R / (weights @ tokens)))
+    found = explained(module, "lrp-z").relevance.flatten(2).transpose(1, 2)
+    assert deviation(found, expected) < 1e-4  # its own stabiliser
