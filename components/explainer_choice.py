@@ -16,7 +16,7 @@ def choose(infos: Mapping[str, ExplainerInfo], dims: int) -> list[str]:
     able = [info for info in infos.values() if dims in info.dims]
     families = list(dict.fromkeys(info.family for info in able))
     able.sort(key=lambda info: (families.index(info.family), info.cost, info.title))
-    titles = {info.name: f"{info.family}: {info.title}" for info in able}
+    titles = {info.name: info.title for info in able}
     st.session_state.setdefault("explainers", [name for name in DEFAULTS if name in titles])
     return st.multiselect(
         "Explainers",
@@ -25,5 +25,5 @@ def choose(infos: Mapping[str, ExplainerInfo], dims: int) -> list[str]:
         key="explainers",
         persist_state="session",
         placeholder="Choose what to compare",
-        help="One pane each, in this order. Cheap ones come first, occlusion last.",
+        help="One pane each, in this order. The list goes family by family: " + ", ".join(families) + ".",
     )
