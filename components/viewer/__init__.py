@@ -1,0 +1,63 @@
+"""The viewer: a film and its maps, drawn and handled in the browser; Python only says what is there.
+
+``show`` mounts one component (Streamlit components v2: no frame, no build step, nothing from another host). Samples
+and maps travel once by address (payload.py), everything a hand does stays in the browser, and one message comes back:
+the filter of relevance "inside the propagation", when its slider is let go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from components.viewer.bundle import script, stylesheet
+from components.viewer.pane import Pane
+from components.viewer.payload import payload
+from xai_core.case import Case, Region
+
+__all__ = ["Pane", "ViewerEvents", "show"]
+
+
+@dataclass(frozen=True)
+class ViewerEvents:
+    """What the hand asked of the server.
+
+    ``filter``: ``None``, or ``{"mode": "pass" | "clamp", "low": 0..1, "high": 0..1, "at": "blocks"}`` for the
+    propagation itself; a filter on the final map never leaves the browser.
+    """
+
+    filter: dict[str, Any] | None = None
+
+
+_mount = st.components.v2.component("lightbox_viewer", html="<div></div>", css=stylesheet(), js=script())
+
+
+def show(
+    case: Case,
+    panes: Sequence[Pane],
+    *,
+    key: str,
+    settings: Mapping[str, Any] | None = None,
+    contours: Sequence[Region] = (),
+) -> ViewerEvents:
+    """Draw ``case`` and ``panes`` at one place of the script; a rerun with unchanged data sends no pixels again.
+
+    ``settings`` are starting values of the browser's own state ("threshold", "opacity", "colours", "sign", "scale",
+    "smooth", "filterMode", "filterLow", "filterHigh", "filterAt") and "sentences": False where the page shows the two
+    sentences itself. ``contours`` are outlined in every pane.
+    """
+    mounted = _mount(
+        data=payload(case, panes, key, dict(settings or {}), contours),
+        key=key,
+        default={"filter": None},
+        on_filter_change=_nothing,
+    )
+    asked = mounted.filter
+    return ViewerEvents(filter=dict(asked) if asked else None)
+
+
+def _nothing() -> None:
+    """A state of the component needs a listener to be kept; the page reads it from the result."""

@@ -1,0 +1,199 @@
+// Drawing on a 2-D canvas at screen resolution: film codes and map steps at screen pixels are kept per geometry, so
+// that a slider only walks two look-up tables. The twin of composite in xai_core/render.py.
+
+import { axisWalk, pyramidLevel } from "./affine.js";
+import { NOTHING, SHARES, numberToHalf, stepOfHalf } from "./half.js";
+
+/** @typedef {import("./affine.js").View} View */
+/** @typedef {Uint8Array | Uint16Array} Codes */
+/** @typedef {{codes: Codes, rows: number, columns: number}} Sheet */
+/** @typedef {{steps: Uint16Array, rows: number, columns: number, gridScale: number[], gridOffset: number[]}} MapSheet */
+
+/** Film halvings, made when first asked for: index 0 is the film itself. */
+export class Pyramid {
+  /** @param {Codes} codes @param {readonly number[]} shape */
+  constructor(codes, shape) {
+    /** @type {Sheet[]} */
+    this.levels = [{ codes, rows: shape[0], columns: shape[1] }];
+  }
+
+  /** @param {number} level @returns {Sheet} */
+  at(level) {
+    while (this.levels.length <= level) this.levels.push(halvedSheet(this.levels[this.levels.length - 1]));
+    return this.levels[level];
+  }
+}
+
+/** Means of 2 x 2 codes, rounded half up; an odd last row or column is repeated. @param {Sheet} sheet @returns {Sheet} */
+export function halvedSheet({ codes, rows, columns }) {
+  const half = { rows: Math.ceil(rows / 2), columns: Math.ceil(columns / 2) };
+  const made = codes instanceof Uint8Array ? new Uint8Array(half.rows * half.columns) : new Uint16Array(half.rows * half.columns);
+  for (let row = 0; row < half.rows; row++) {
+    const top = 2 * row * columns;
+    const bottom = Math.min(2 * row + 1, rows - 1) * columns;
+    for (let column = 0; column < half.columns; column++) {
+      const left = 2 * column;
+      const right = Math.min(left + 1, columns - 1);
+      made[row * half.columns + column] = (codes[top + left] + codes[top + right] + codes[bottom + left] + codes[bottom + right] + 2) >> 2;
+    }
+  }
+  return { codes: made, ...half };
+}
+
+/**
+ * Film codes at screen pixels, and which screen columns and rows lie on the film (first, one past the last).
+ * @typedef {{width: number, height: number, codes: Uint16Array, left: number, right: number, top: number, bottom: number}} FilmOnScreen
+ */
+
+/** @param {Pyramid} pyramid @param {View} view @returns {FilmOnScreen} */
+export function filmOnScreen(pyramid, view) {
+  const level = pyramidLevel(view.scale);
+  const film = pyramid.at(0);
+  const sheet = pyramid.at(level);
+  const across = axisWalk(view, "x");
+  const down = axisWalk(view, "y");
+  const isStraight = across.axis === "column";
+  const [left, right] = inside(across, view.width, isStraight ? film.columns : film.rows);
+  const [top, bottom] = inside(down, view.height, isStraight ? film.rows : film.columns);
+  const codes = new Uint16Array(view.width * view.height);
+  const x = taps(across, view.width, isStraight ? sheet.columns : sheet.rows, level, isStraight ? 1 : sheet.columns);
+  const y = taps(down, view.height, isStraight ? sheet.rows : sheet.columns, level, isStraight ? sheet.columns : 1);
+  const from = sheet.codes;
+  for (let row = top; row < bottom; row++) {
+    const upper = y.first[row];
+    const lower = y.second[row];
+    const weight = y.weight[row];
+    let at = row * view.width + left;
+    for (let column = left; column < right; column++, at++) {
+      const a = x.first[column];
+      const b = x.second[column];
+      const share = x.weight[column];
+      const one = from[upper + a] * (1 - share) + from[upper + b] * share;
+      const two = from[lower + a] * (1 - share) + from[lower + b] * share;
+      codes[at] = one * (1 - weight) + two * weight + 0.5;
+    }
+  }
+  return { width: view.width, height: view.height, codes, left, right, top, bottom };
+}
+
+/** First and one past the last pixel whose film index is within [-0.5, count - 0.5).
+ * @param {{start: number, step: number}} walk @param {number} pixels @param {number} count */
+function inside({ start, step }, pixels, count) {
+  let first = 0;
+  let last = pixels;
+  /** @param {number} pixel */
+  const isOn = (pixel) => {
+    const position = start + step * pixel;
+    return position >= -0.5 && position < count - 0.5;
+  };
+  while (first < last && !isOn(first)) first++;
+  while (last > first && !isOn(last - 1)) last--;
+  return [first, last];
+}
+
+/** Offsets of the two samples a screen pixel lies between, and the share of the second.
+ * @param {{start: number, step: number}} walk @param {number} pixels @param {number} count @param {number} level
+ * @param {number} stride */
+function taps({ start, step }, pixels, count, level, stride) {
+  const first = new Int32Array(pixels);
+  const second = new Int32Array(pixels);
+  const weight = new Float64Array(pixels);
+  for (let pixel = 0; pixel < pixels; pixel++) {
+    const position = (start + step * pixel + 0.5) / 2 ** level - 0.5;
+    const low = Math.floor(position);
+    first[pixel] = Math.min(Math.max(low, 0), count - 1) * stride;
+    second[pixel] = Math.min(Math.max(low + 1, 0), count - 1) * stride;
+    weight[pixel] = position - low;
+  }
+  return { first, second, weight };
+}
+
+/**
+ * Steps of a map at screen pixels, "no value" outside the map's field or the film; nearest cell unless smooth.
+ * @param {MapSheet} map @param {FilmOnScreen} film @param {View} view @param {boolean} smooth @returns {Uint16Array}
+ */
+export function mapOnScreen(map, film, view, smooth) {
+  const across = axisWalk(view, "x");
+  const down = axisWalk(view, "y");
+  const isStraight = across.axis === "column";
+  const steps = new Uint16Array(view.width * view.height).fill(NOTHING);
+  const x = cells(across, view.width, map, isStraight ? 1 : 0, isStraight ? 1 : map.columns);
+  const y = cells(down, view.height, map, isStraight ? 0 : 1, isStraight ? map.columns : 1);
+  for (let row = film.top; row < film.bottom; row++) {
+    const base = y.nearest[row];
+    if (base < 0) continue;
+    let at = row * view.width + film.left;
+    for (let column = film.left; column < film.right; column++, at++) {
+      const cell = x.nearest[column];
+      if (cell < 0) continue;
+      steps[at] = smooth ? smoothStep(map.steps, x, y, column, row) : map.steps[base + cell];
+    }
+  }
+  return steps;
+}
+
+/** @param {{start: number, step: number}} walk @param {number} pixels @param {MapSheet} map @param {0 | 1} axis
+ * @param {number} stride */
+function cells({ start, step }, pixels, map, axis, stride) {
+  const count = axis === 0 ? map.rows : map.columns;
+  const nearest = new Int32Array(pixels);
+  const first = new Int32Array(pixels);
+  const second = new Int32Array(pixels);
+  const weight = new Float64Array(pixels);
+  for (let pixel = 0; pixel < pixels; pixel++) {
+    const position = (start + step * pixel - map.gridOffset[axis]) / map.gridScale[axis];
+    const isIn = position >= -0.5 && position < count - 0.5;
+    nearest[pixel] = isIn ? Math.min(Math.max(Math.floor(position + 0.5), 0), count - 1) * stride : -1;
+    const low = Math.floor(position);
+    first[pixel] = Math.min(Math.max(low, 0), count - 1) * stride;
+    second[pixel] = Math.min(Math.max(low + 1, 0), count - 1) * stride;
+    weight[pixel] = position - low;
+  }
+  return { nearest, first, second, weight };
+}
+
+/** @typedef {ReturnType<typeof cells>} Cells */
+
+/** @param {Uint16Array} steps @param {Cells} x @param {Cells} y @param {number} column @param {number} row */
+function smoothStep(steps, x, y, column, row) {
+  const share = x.weight[column];
+  const weight = y.weight[row];
+  const one = SHARES[steps[y.first[row] + x.first[column]]] * (1 - share) + SHARES[steps[y.first[row] + x.second[column]]] * share;
+  const two = SHARES[steps[y.second[row] + x.first[column]]] * (1 - share) + SHARES[steps[y.second[row] + x.second[column]]] * share;
+  return stepOfHalf(numberToHalf(one * (1 - weight) + two * weight));
+}
+
+/** Grey of every screen pixel, black off the film. @param {FilmOnScreen} film @param {Uint8Array} table */
+export function greyOnScreen(film, table) {
+  const grey = new Uint8Array(film.codes.length);
+  for (let row = film.top; row < film.bottom; row++) {
+    const end = row * film.width + film.right;
+    for (let at = row * film.width + film.left; at < end; at++) grey[at] = table[film.codes[at]];
+  }
+  return grey;
+}
+
+/** The film alone, as opaque pixels (little-endian RGBA). @param {Uint8Array} grey @param {Uint32Array} into */
+export function paintGrey(grey, into) {
+  for (let at = 0; at < grey.length; at++) into[at] = 0xff000000 | (grey[at] * 0x10101);
+}
+
+/**
+ * The film with a map over it.
+ * @param {Uint8Array} grey @param {Uint16Array} steps @param {import("./luts.js").StepColours} colours
+ * @param {Uint32Array} greyShare grey times what the overlay leaves, in 1/256 @param {Uint32Array} into
+ */
+export function paintOverlay(grey, steps, colours, greyShare, into) {
+  const { redBlue, green, shown } = colours;
+  for (let at = 0; at < grey.length; at++) {
+    const step = steps[at];
+    const value = grey[at];
+    if (shown[step]) {
+      const left = greyShare[value];
+      const both = left * 0x10001 + redBlue[step];
+      into[at] = 0xff000000 | ((both & 0xff00) << 8) | ((left + green[step]) & 0xff00) | (both >>> 24);
+    } else {
+      into[at] = 0xff000000 | (value * 0x10101);
+    }
+  }
+}

@@ -1,0 +1,97 @@
+// What is drawn over a picture without touching its pixels: outlines, the linked pointer, the scale bar, the colour bar.
+
+import { axisWalk, filmToScreen } from "./affine.js";
+import { tableFor } from "./luts.js";
+
+/** @typedef {import("./affine.js").View} View */
+
+const OUTLINES = ["#7fe3c4", "#f6d365", "#c9a7ff", "#ff9eb5"];
+
+/**
+ * Outlines of regions, film indices to device pixels.
+ * @param {CanvasRenderingContext2D} context @param {View} view @param {Float32Array[]} outlines
+ */
+export function drawOutlines(context, view, outlines) {
+  outlines.forEach((runs, number) => {
+    const path = new Path2D();
+    for (let at = 0; at < runs.length; at += 4) {
+      const from = filmToScreen(view, runs[at + 1], runs[at]);
+      const to = filmToScreen(view, runs[at + 3], runs[at + 2]);
+      path.moveTo(from.x, from.y);
+      path.lineTo(to.x, to.y);
+    }
+    context.lineWidth = 3;
+    context.strokeStyle = "rgba(0, 0, 0, .6)";
+    context.stroke(path);
+    context.lineWidth = 1.4;
+    context.strokeStyle = OUTLINES[number % OUTLINES.length];
+    context.stroke(path);
+  });
+}
+
+/**
+ * The place under the pointer of another pane. @param {CanvasRenderingContext2D} context @param {View} view
+ * @param {{row: number, column: number}} place @param {number} ratio device pixels a CSS pixel
+ */
+export function drawPointer(context, view, place, ratio) {
+  const { x, y } = filmToScreen(view, place.row, place.column);
+  for (const [width, colour] of /** @type {const} */ ([[3 * ratio, "rgba(0, 0, 0, .7)"], [1.2 * ratio, "#ffffff"]])) {
+    context.lineWidth = width;
+    context.strokeStyle = colour;
+    context.beginPath();
+    for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+      context.moveTo(x + dx * 4 * ratio, y + dy * 4 * ratio);
+      context.lineTo(x + dx * 10 * ratio, y + dy * 10 * ratio);
+    }
+    context.stroke();
+  }
+}
+
+/**
+ * A bar of a round length, at most a quarter of the pane. @param {View} view @param {readonly number[]} spacing mm
+ * along rows and columns @returns {{pixels: number, millimetres: number}}
+ */
+export function scaleBar(view, spacing) {
+  const isColumn = axisWalk(view, "x").axis === "column";
+  const pixelsPerMm = view.scale / (isColumn ? spacing[1] : spacing[0]);
+  const longest = view.width / 4 / pixelsPerMm;
+  const power = 10 ** Math.floor(Math.log10(longest));
+  const millimetres = power * (longest / power >= 5 ? 5 : longest / power >= 2 ? 2 : 1);
+  return { pixels: millimetres * pixelsPerMm, millimetres };
+}
+
+/**
+ * The colours of one pane's scale, greatest on top; what the threshold or the sign hides is left dark.
+ * @param {HTMLCanvasElement} canvas @param {boolean} isSigned @param {import("./state.js").Settings} settings
+ */
+export function drawColourBar(canvas, isSigned, settings) {
+  const rows = 128;
+  canvas.width = 1;
+  canvas.height = rows;
+  const context = canvas.getContext("2d");
+  if (!context) return;
+  const table = tableFor(settings.colours, isSigned);
+  const picture = context.createImageData(1, rows);
+  for (let row = 0; row < rows; row++) {
+    const up = 1 - (row + 0.5) / rows;
+    const share = isSigned ? 2 * up - 1 : up;
+    const size = Math.abs(share);
+    const isHidden = size < settings.threshold || (isSigned && settings.sign !== "both" && share > 0 !== (settings.sign === "positive"));
+    const step = Math.floor(size * 255 + 0.5);
+    const at = 3 * (table.isSigned ? 255 + (share < 0 ? -step : step) : step);
+    const weight = isHidden ? 0.18 : 1;
+    for (let channel = 0; channel < 3; channel++) picture.data[4 * row + channel] = table.colours[at + channel] * weight + (isHidden ? 14 : 0);
+    picture.data[4 * row + 3] = 255;
+  }
+  context.putImageData(picture, 0, 0);
+}
+
+/** A number as short as it can be said. @param {number} value */
+export function inShort(value) {
+  if (!Number.isFinite(value)) return "–";
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  if (size >= 10000 || size < 0.001) return value.toExponential(1).replace("e+", "e").replace("-", "−").replace("e-", "e−");
+  const text = size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : size >= 1 ? value.toFixed(2) : value.toFixed(3);
+  return text.replace("-", "−");
+}

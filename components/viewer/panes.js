@@ -1,0 +1,175 @@
+// One pane: its canvases and what stands in its corners. It shows what it is told; the viewer decides.
+
+import { drawColourBar, inShort } from "./marks.js";
+
+/**
+ * @typedef {object} PaneData What Python says of a pane (payload.py).
+ * @property {string} id @property {string} title @property {string[]} lines @property {"loading" | "ready" | "error"} state
+ * @property {number} share @property {string} message @property {boolean} isSigned @property {string} unit
+ * @property {{level: string, word: string, sentences: string[]}} badge @property {boolean} previous
+ * @property {string} caseDigest
+ * @property {{url: string, shape: number[], scale: number, gridScale: number[], gridOffset: number[]} | null} map
+ */
+
+/**
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag @param {string} className @param {string} [text] @returns {HTMLElementTagNameMap[Tag]}
+ */
+export function element(tag, className, text) {
+  const made = document.createElement(tag);
+  made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+/** @param {Element} node @param {string} text */
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+/** @param {HTMLElement} node @param {boolean} isShown */
+export function setShown(node, isShown) {
+  if (node.hidden === isShown) node.hidden = !isShown;
+}
+
+export class PaneElement {
+  /** @param {string} id */
+  constructor(id) {
+    this.id = id;
+    this.root = element("section", "pane");
+    this.root.dataset.pane = id;
+    this.root.dataset.state = "loading";
+    this.image = element("canvas", "image");
+    this.image.dataset.role = "image";
+    this.image.setAttribute("role", "img");
+    this.marks = element("canvas", "marks");
+    this.marks.setAttribute("aria-hidden", "true");
+    this.surface = element("div", "surface");
+    this.head = element("header", "head");
+    this.title = element("h3", "title");
+    this.lines = element("p", "lines");
+    this.previous = element("p", "previous", "previous");
+    this.head.append(this.title, this.lines, this.previous);
+    this.badge = element("button", "badge");
+    this.badge.type = "button";
+    this.told = element("div", "told");
+    this.told.setAttribute("role", "tooltip");
+    this.told.id = `told-${Math.random().toString(36).slice(2)}`;
+    this.badge.setAttribute("aria-describedby", this.told.id);
+    this.badge.addEventListener("click", () => this.root.classList.toggle("telling"));
+    this.badge.addEventListener("blur", () => this.root.classList.remove("telling"));
+    this.bar = element("div", "bar");
+    this.colours = element("canvas", "colours");
+    this.colours.setAttribute("aria-hidden", "true");
+    this.ticks = element("div", "ticks");
+    this.bar.append(this.colours, this.ticks);
+    this.value = element("p", "value");
+    this.place = element("p", "place");
+    this.scale = element("div", "scale");
+    this.scaleLine = element("i", "line");
+    this.scaleText = element("span", "");
+    this.scale.append(this.scaleLine, this.scaleText);
+    this.letters = /** @type {const} */ (["west", "east", "north", "south"]).map((side) => {
+      const letter = element("span", `letter ${side}`);
+      return { side, letter };
+    });
+    this.message = element("div", "message");
+    this.progress = element("progress", "progress");
+    this.progress.max = 1;
+    this.words = element("p", "words");
+    this.message.append(this.words, this.progress);
+    this.root.append(
+      this.image, this.marks, this.surface, this.head, this.badge, this.told, this.bar, this.value, this.place, this.scale,
+      ...this.letters.map(({ letter }) => letter), this.message,
+    );
+    /** @type {PaneData | null} */
+    this.data = null;
+    this.width = 0;
+    this.height = 0;
+    this.imageKey = "";
+    this.barKey = "";
+    /** @type {ImageData | null} */
+    this.picture = null;
+    /** @type {Uint32Array} */
+    this.pixels = new Uint32Array(0);
+  }
+
+  /** Titles, lines and badge. @param {PaneData} data @param {string} digest */
+  tell(data, digest) {
+    this.data = data;
+    this.root.dataset.case = digest;
+    this.root.classList.toggle("is-previous", data.previous);
+    setText(this.title, data.title);
+    setText(this.lines, data.lines.join(" · "));
+    setShown(this.previous, data.previous);
+    const { level, word, sentences } = data.badge;
+    setShown(this.badge, word !== "");
+    setText(this.badge, word);
+    this.badge.dataset.trust = level;
+    this.told.replaceChildren(...sentences.map((sentence) => element("p", "", sentence)));
+    this.image.setAttribute("aria-label", [data.title, ...data.lines].join(", "));
+  }
+
+  /**
+   * What stands over the picture while it is not ready. @param {"loading" | "ready" | "error"} state
+   * @param {string} words @param {number | null} share
+   */
+  setState(state, words, share) {
+    if (this.root.dataset.state !== state) this.root.dataset.state = state;
+    setShown(this.message, state !== "ready");
+    if (state === "ready") return;
+    setText(this.words, words);
+    setShown(this.progress, state === "loading");
+    if (share === null) this.progress.removeAttribute("value");
+    else this.progress.value = share;
+    this.message.setAttribute("role", state === "error" ? "alert" : "status");
+  }
+
+  /** @param {number} width device pixels @param {number} height */
+  resize(width, height) {
+    if (this.image.width !== width || this.image.height !== height) {
+      this.image.width = this.marks.width = width;
+      this.image.height = this.marks.height = height;
+      this.picture = null;
+      this.imageKey = "";
+    }
+    this.width = width;
+    this.height = height;
+  }
+
+  /** The buffer that becomes the picture. */
+  buffer() {
+    if (!this.picture) {
+      this.picture = new ImageData(this.width, this.height);
+      this.pixels = new Uint32Array(this.picture.data.buffer);
+    }
+    return this.pixels;
+  }
+
+  put() {
+    const context = this.image.getContext("2d", { alpha: false });
+    if (context && this.picture) context.putImageData(this.picture, 0, 0);
+  }
+
+  /**
+   * The colour bar with real values. @param {boolean} isShown @param {boolean} isSigned @param {number} scope value at
+   * its end @param {string} unit @param {import("./state.js").Settings} settings
+   */
+  setBar(isShown, isSigned, scope, unit, settings) {
+    setShown(this.bar, isShown);
+    if (!isShown) return;
+    const key = [isSigned, scope, unit, settings.colours, settings.threshold, settings.sign].join(" ");
+    if (key === this.barKey) return;
+    this.barKey = key;
+    drawColourBar(this.colours, isSigned, settings);
+    const marks = isSigned ? [1, settings.threshold, 0, -settings.threshold, -1] : [1, settings.threshold, 0];
+    const nodes = marks.map((share) => {
+      const isEnd = Math.abs(share) === 1 || share === 0;
+      const mark = element("span", isEnd ? "end" : "threshold", isEnd ? inShort(share * scope) : "");
+      mark.style.top = `${100 * (isSigned ? (1 - share) / 2 : 1 - share)}%`;
+      return mark;
+    });
+    if (unit && unit !== "none") nodes.push(element("span", "unit", unit));
+    this.ticks.replaceChildren(...nodes);
+  }
+}

@@ -1,0 +1,197 @@
+// The viewer's state: plain values, and functions that give the next one. Hands change it, drawing reads it.
+
+import { fitScale, screenToFilm } from "./affine.js";
+
+/** @typedef {import("./affine.js").View} View */
+/** @typedef {import("./luts.js").Grey} Grey */
+
+/**
+ * @typedef {object} Place Which part of the film is seen; `zoom` 1 is the whole film, `native` one sample a pixel.
+ * @property {number} zoom @property {boolean} native @property {number} row @property {number} column
+ * @property {number} turn @property {boolean} flipX @property {boolean} flipY
+ */
+
+/** @typedef {{place: Place, grey: Grey}} Look One look is shared by linked panes. */
+
+/**
+ * @typedef {object} Settings What is done with maps; the same in every pane.
+ * @property {number} threshold @property {number} opacity @property {string} colours
+ * @property {"both" | "positive" | "negative"} sign
+ * @property {"method" | "map" | "shared"} scale what counts as the end of the scale
+ * @property {boolean} smooth
+ * @property {"none" | "pass" | "clamp"} filterMode @property {number} filterLow @property {number} filterHigh
+ * @property {"output" | "blocks"} filterAt on the final map, or inside the propagation
+ */
+
+/**
+ * @typedef {object} State
+ * @property {Settings} settings @property {Look} look @property {Record<string, Look>} looks by pane, when not linked
+ * @property {boolean} linked @property {"window" | "pan" | "zoom"} tool @property {string} active
+ * @property {string | null} maximised @property {boolean} overlaysHidden @property {Record<string, boolean>} hidden
+ * @property {boolean} blinking @property {boolean} helpOpen
+ */
+
+/** @typedef {{name: string, center: number, width: number, voi: "linear" | "table"}} Preset */
+
+/** @type {Settings} */
+export const DEFAULT_SETTINGS = Object.freeze({
+  threshold: 0.2,
+  opacity: 0.45,
+  colours: "auto",
+  sign: "both",
+  scale: "method",
+  smooth: false,
+  filterMode: "none",
+  filterLow: 0,
+  filterHigh: 1,
+  filterAt: "output",
+});
+
+/** The whole film. @param {readonly number[]} shape @returns {Place} */
+export function wholeFilm(shape) {
+  return {
+    zoom: 1, native: false, row: (shape[0] - 1) / 2, column: (shape[1] - 1) / 2, turn: 0, flipX: false, flipY: false,
+  };
+}
+
+/** @param {readonly number[]} shape @param {Preset} preset @param {Partial<Settings>} given @returns {State} */
+export function firstState(shape, preset, given) {
+  return {
+    settings: { ...DEFAULT_SETTINGS, ...given },
+    look: firstLook(shape, preset),
+    looks: {},
+    linked: true,
+    tool: "window",
+    active: "image",
+    maximised: null,
+    overlaysHidden: false,
+    hidden: {},
+    blinking: false,
+    helpOpen: false,
+  };
+}
+
+/** @param {readonly number[]} shape @param {Preset} preset @returns {Look} */
+export function firstLook(shape, preset) {
+  return { place: wholeFilm(shape), grey: { ...greyOf(preset), invert: false } };
+}
+
+/** @param {Preset} preset */
+export function greyOf(preset) {
+  return { center: preset.center, width: preset.width, voi: preset.voi };
+}
+
+/** What a pane looks through. @param {State} state @param {string} pane @returns {Look} */
+export function lookOf(state, pane) {
+  return state.linked ? state.look : (state.looks[pane] ?? state.look);
+}
+
+/** @param {State} state @param {string} pane @param {Look} look @returns {State} */
+export function withLook(state, pane, look) {
+  return state.linked ? { ...state, look } : { ...state, looks: { ...state.looks, [pane]: look } };
+}
+
+/** Linked panes follow the active one; unlinked ones start where they are. @param {State} state @returns {State} */
+export function toggledLink(state) {
+  return state.linked
+    ? { ...state, linked: false, looks: {} }
+    : { ...state, linked: true, look: lookOf(state, state.active), looks: {} };
+}
+
+/** @param {Place} place @param {number} width @param {number} height @param {readonly number[]} shape @returns {View} */
+export function viewOf(place, width, height, shape) {
+  const scale = place.native ? 1 : fitScale(width, height, shape, place.turn) * place.zoom;
+  const { row, column, turn, flipX, flipY } = place;
+  return { width, height, scale, row, column, turn, flipX, flipY };
+}
+
+const CLOSEST = 64;
+const FARTHEST = 0.5;
+
+/**
+ * Zoom by `factor`, the film under the canvas point (device pixels) staying where it is.
+ * @param {Place} place @param {View} view @param {readonly number[]} shape @param {number} factor
+ * @param {number} x @param {number} y @returns {Place}
+ */
+export function zoomedAt(place, view, shape, factor, x, y) {
+  const fit = fitScale(view.width, view.height, shape, place.turn);
+  const zoom = Math.min(Math.max((view.scale / fit) * factor, FARTHEST), Math.max(CLOSEST / fit, 1));
+  const under = screenToFilm(view, x, y);
+  const next = { ...place, zoom, native: false };
+  const ratio = view.scale / (fit * zoom);
+  next.row = under.row + (place.row - under.row) * ratio;
+  next.column = under.column + (place.column - under.column) * ratio;
+  return kept(next, shape);
+}
+
+/** Move the film by device pixels. @param {Place} place @param {View} view @param {readonly number[]} shape
+ * @param {number} dx @param {number} dy @returns {Place} */
+export function panned(place, view, shape, dx, dy) {
+  const from = screenToFilm(view, 0, 0);
+  const to = screenToFilm(view, dx, dy);
+  return kept({ ...place, row: place.row - (to.row - from.row), column: place.column - (to.column - from.column) }, shape);
+}
+
+/** The centre never leaves the film. @param {Place} place @param {readonly number[]} shape @returns {Place} */
+function kept(place, shape) {
+  const row = Math.min(Math.max(place.row, 0), shape[0] - 1);
+  const column = Math.min(Math.max(place.column, 0), shape[1] - 1);
+  return { ...place, row, column };
+}
+
+/** A quarter turn clockwise as the eye sees it: flips act after the turn, so they change places. @param {Place} place */
+export function rotated(place) {
+  return { ...place, turn: (place.turn + 1) % 4, flipX: place.flipY, flipY: place.flipX };
+}
+
+/** A window never narrower than one step of samples. @param {Grey} grey @param {number} step
+ * @param {number} width @param {number} center @returns {Grey} */
+export function windowed(grey, step, width, center) {
+  return { ...grey, voi: "linear", width: Math.max(width, step), center };
+}
+
+/** The ends of a filter keep their order, at least a hundredth apart. @param {Settings} settings
+ * @param {"filterLow" | "filterHigh"} end @param {number} value @returns {Settings} */
+export function withFilterEnd(settings, end, value) {
+  const next = { ...settings, [end]: value };
+  if (next.filterMode === "none") next.filterMode = "pass";
+  if (end === "filterLow") next.filterLow = Math.min(value, next.filterHigh - 0.01);
+  else next.filterHigh = Math.max(value, next.filterLow + 0.01);
+  return next;
+}
+
+/** What the server is asked to filter with, or null. @param {Settings} settings */
+export function askedFilter(settings) {
+  if (settings.filterMode === "none" || settings.filterAt === "output") return null;
+  if (settings.filterLow <= 0 && settings.filterHigh >= 1) return null;
+  return { mode: settings.filterMode, low: settings.filterLow, high: settings.filterHigh, at: settings.filterAt };
+}
+
+/**
+ * Windows on offer: those of the file, then some made of the film's own histogram; the first is "as stored".
+ * @param {{name: string, center: number, width: number}[]} windows @param {boolean} hasTable
+ * @param {{low: number, high: number, at: (share: number) => number, isInverted: boolean}} range
+ * @returns {Preset[]}
+ */
+export function presets(windows, hasTable, range) {
+  /** @param {string} name @param {number} low @param {number} high @returns {Preset} */
+  const span = (name, low, high) => ({ name, center: (low + high + 1) / 2, width: Math.max(high - low + 1, 1), voi: "linear" });
+  /** @type {Preset[]} */
+  const made = windows.map((given) => ({ ...given, voi: "linear" }));
+  const whole = span("Full range", range.low, range.high);
+  const first = made[0] ?? whole;
+  const stored = hasTable ? { ...first, name: "Table of the file", voi: /** @type {const} */ ("table") } : first;
+  const middle = range.at(0.5);
+  const dark = span("Lungs", range.at(0.02), range.at(0.75));
+  const bright = span("Mediastinum, bones", middle, range.at(0.995));
+  const rest = [
+    ...(hasTable ? made : made.slice(1)),
+    whole,
+    span("Histogram 1 to 99 %", range.at(0.01), range.at(0.99)),
+    range.isInverted ? { ...span("Lungs", range.at(0.25), range.at(0.98)) } : dark,
+    range.isInverted ? { ...span("Mediastinum, bones", range.at(0.005), middle) } : bright,
+  ];
+  const seen = new Set([`${stored.center} ${stored.width}`]);
+  const different = rest.filter((preset) => !seen.has(`${preset.center} ${preset.width}`) && seen.add(`${preset.center} ${preset.width}`));
+  return [stored, ...different].slice(0, 6);
+}
