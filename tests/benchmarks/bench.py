@@ -1,7 +1,7 @@
 """What an explanation costs, as CPU time in units of the network's own forward pass: ``make bench``.
 
 One process, ``time.process_time``, every competitor in every round, median over rounds of the ratio to the
-forward pass of the same round, so that a change of the machine's pace cancels. Beside our explainers stand
+forward passes right before and after, so that a change of the machine's pace cancels. Beside our explainers stand
 zennit (with the canonizer it needs) and captum on the same network; where they fail, the table says so.
 Run ``.venv/bin/python -m tests.benchmarks.bench --help``.
 """
@@ -140,14 +140,15 @@ def ratios(module: nn.Module, x: Tensor, timed: dict[str, Prepare], rounds: int)
 
     found: dict[str, list[float]] = {name: [] for name in timed}
     failed: dict[str, str] = {}
-    seconds(forward)
     for round_number in range(rounds + 1):  # the first round warms caches and is thrown away
-        base = statistics.median(seconds(forward) for _ in range(3))
         for name, prepare in timed.items():
             if name in failed:
                 continue
             try:
-                spent = seconds(prepare())
+                run = prepare()
+                before = seconds(forward)
+                spent = seconds(run)
+                base = (before + seconds(forward)) / 2
             except Exception as error:
                 failed[name] = f"fails: {type(error).__name__}: {str(error).splitlines()[0][:70]}"
                 continue
@@ -230,7 +231,7 @@ def table(rows: Sequence[Row]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.bench", description=__doc__)
     parser.add_argument("--networks", nargs="*", default=list(BIG), choices=BIG, help="which of the matrix")
-    parser.add_argument("--rounds", type=int, default=7, help="timed rounds (median)")
+    parser.add_argument("--rounds", type=int, default=5, help="timed rounds (median)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads of torch")
     parser.add_argument("--no-peers", action="store_true", help="leave zennit and captum out")
     parser.add_argument("--no-film", action="store_true", help="leave the wall seconds on a film out")
