@@ -25,7 +25,7 @@ def test_a_ratio_counts_forward_passes() -> None:
         raise RuntimeError("no rule")
 
     found = bench.ratios(module, x, {"three": lambda: three_passes, "broken": lambda: breaks}, rounds=5)
-    assert 1.5 < found["three"] < 6.0
+    assert 1.2 < found["three"] < 8.0
     assert found["broken"] == "fails: RuntimeError: no rule"
 
 
