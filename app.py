@@ -9,7 +9,12 @@ import streamlit as st
 from components import shell
 from xai_core.errors import LightboxError
 
-st.set_page_config(page_title="Lightbox", page_icon=str(Path(__file__).with_name("components") / "icon.svg"), layout="wide", initial_sidebar_state=220)
+st.set_page_config(
+    page_title="Lightbox",
+    page_icon=str(Path(__file__).with_name("components") / "icon.svg"),
+    layout="wide",
+    initial_sidebar_state=220,
+)
 page = st.navigation(
     [
         st.Page("pages/film_review.py", title="Film review", default=True),

@@ -25,6 +25,7 @@ class Film:
     name: str
     case: Case
     is_own: bool
+    credit: str = ""
 
 
 def choose() -> Film:
@@ -55,7 +56,7 @@ def choose() -> Film:
             key="film",
             persist_state="session",
         )
-    return own[key] if key in own else Film(_title(key), _sample(key), False)
+    return own[key] if key in own else Film(_title(key), _sample(key), False, _credit(key))
 
 
 def messages(film: Film, more: tuple[str, ...] = ()) -> None:
@@ -63,7 +64,7 @@ def messages(film: Film, more: tuple[str, ...] = ()) -> None:
     facts = film.case.facts
     for line in dict.fromkeys([*facts.get("messages", ()), *more]):
         st.warning(escaped(line), icon=":material/info:")
-    notes = [*facts.get("notes", ()), *([f"Credit: {facts['credit']}"] if facts.get("credit") else [])]
+    notes = [*facts.get("notes", ()), *([f"Credit: {film.credit}"] if film.credit else [])]
     if notes:
         st.caption("  \n".join(escaped(note) for note in notes))
 
@@ -90,7 +91,12 @@ def _sample(name: str) -> Case:
 
 
 def _title(name: str) -> str:
-    return name.replace("-", " ").replace("_", " ").capitalize()
+    return xc.sample_cases()[name].title
+
+
+def _credit(name: str) -> str:
+    sample = xc.sample_cases()[name]
+    return f"{sample.credit}. {sample.licence}."
 
 
 def _shortened(name: str, most: int = 48) -> str:

@@ -12,6 +12,7 @@ from xai_core.models import Card, Model, Prediction, load_model, models
 from xai_core.parameters import Parameter
 from xai_core.readers import read_case, read_region
 from xai_core.record import Recording, record
+from xai_core.samples import SampleCase, sample_cases
 from xai_core.trust import Badge
 
 __version__ = "0.1.0"
@@ -29,6 +30,7 @@ __all__ = [
     "Prediction",
     "Recording",
     "Region",
+    "SampleCase",
     "UnsupportedOperationError",
     "attribute",
     "explain",
@@ -39,4 +41,5 @@ __all__ = [
     "read_case",
     "read_region",
     "record",
+    "sample_cases",
 ]

@@ -215,6 +215,18 @@ def margined_box(mask: NDArray[np.bool_], margin: float) -> tuple[tuple[float, f
 
 def scale_intensity(sample: Array, grid: Grid, spec: InputSpec, field: Region | None) -> Array:
     """Bring (C, *size) into [low, high] by the recipe that ``spec.intensity`` names; padding stays at ``spec.low``."""
+    held = grid.inside()
+    low, high = intensity_range(sample, grid, spec, field)
+    share = np.clip((sample - low) / max(high - low, 1e-6 * max(abs(high), 1.0)), 0.0, 1.0)
+    if spec.blur > 0:
+        share = softened(share, held, spec.blur)
+    scaled = spec.low + (spec.high - spec.low) * share
+    scaled[:, ~held] = spec.low
+    return np.ascontiguousarray(scaled, dtype=np.float32)
+
+
+def intensity_range(sample: Array, grid: Grid, spec: InputSpec, field: Region | None) -> tuple[float, float]:
+    """The samples that become ``spec.low`` and ``spec.high``; raises :class:`ModelError` for an unknown recipe."""
     try:
         recipe = INTENSITIES[spec.intensity]
     except KeyError:
@@ -222,14 +234,7 @@ def scale_intensity(sample: Array, grid: Grid, spec: InputSpec, field: Region | 
             f"The card asks for the intensity recipe '{spec.intensity}', which does not exist.",
             f"Known recipes: {', '.join(INTENSITIES)}.",
         ) from None
-    held = grid.inside()
-    low, high = recipe(sample, held, grid, field)
-    if spec.blur > 0:
-        sample = softened(sample, held, spec.blur)
-    share = np.clip((sample - low) / max(high - low, 1e-6 * max(abs(high), 1.0)), 0.0, 1.0)
-    scaled = spec.low + (spec.high - spec.low) * share
-    scaled[:, ~held] = spec.low
-    return np.ascontiguousarray(scaled, dtype=np.float32)
+    return recipe(sample, grid.inside(), grid, field)
 
 
 def softened(sample: Array, held: NDArray[np.bool_], sigma: float) -> Array:

@@ -149,7 +149,7 @@ def axis_positions(
     backwards = {"x": turn in (1, 2), "y": turn in (2, 3)}[along]
     sign = -1.0 if backwards != (view.flip_x if along == "x" else view.flip_y) else 1.0
     centre = view.row if axis == "row" else view.column
-    positions: NDArray[np.float64] = centre + sign * ((np.arange(count) + 0.5 - count / 2) / view.scale)
+    positions = np.asarray(centre + sign * ((np.arange(count) + 0.5 - count / 2) / view.scale), dtype=np.float64)
     if abs(view.scale - 1.0) < 1e-9 and count:
         positions += np.floor(positions[0] + 0.5) - positions[0]
     return axis, positions

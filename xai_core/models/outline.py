@@ -44,12 +44,17 @@ def field_of(prepared: Prepared, module: nn.Module, device: str = "cpu") -> Regi
     """Run the lung network and bring its field to the case's grid."""
     with torch.inference_mode():
         logits = module(prepared.tensor.to(device)).float().cpu().numpy()[0, 0]
-    held = prepared.grid.inside()
+    return field_from(logits, prepared.grid)
+
+
+def field_from(logits: NDArray[np.float32], grid: Grid) -> Region | None:
+    """The cleaned field of logits (*input_shape), on the case's grid; None where it is not plausible."""
+    held = grid.inside()
     mask = cleaned((logits > 0) & held)
     if not LEAST <= mask.sum() / max(held.sum(), 1) <= MOST:
         return None
     bounded = np.where(mask, np.clip(logits, 0.05, 4.0), np.clip(logits, -4.0, -0.05))
-    return Region(back(prepared.grid).to_input(bounded[None])[0] > 0, "lungs")
+    return Region(back(grid).to_input(bounded[None])[0] > 0, "lungs")
 
 
 def back(grid: Grid) -> Grid:

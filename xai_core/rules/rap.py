@@ -37,6 +37,8 @@ class RelativeAttributing:
     def __call__(self, context: Context, step: Step, relevance: Sequence[Tensor | None]) -> Shares:
         found = layer_of(step, context.folded.pop(id(step), None))
         if found is None:
+            if step.operation == "convolution":
+                raise context.unsupported(step)
             return share_matrix_product(context, step, relevance)
         layer, value = found
         a, r = context.tensor(value), arrived(relevance)

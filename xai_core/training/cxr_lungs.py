@@ -23,6 +23,7 @@ from xai_core.models.architectures import LungUNet
 from xai_core.training import Option, Progress, recipe
 from xai_core.training.films import film_root, films_table, read_grey, squared
 from xai_core.training.loop import Batch, Journal, Plan, fit
+from xai_core.training.lungs_card import publish
 
 SIZE = 192
 STORED = 256
@@ -41,7 +42,7 @@ class Outlined:
 @recipe(
     "cxr-lungs",
     "Lung field of chest films (U-Net)",
-    (Option("epochs", 9, "passes over the outlined films"), Option("batch", 24, "films a step")),
+    (Option("epochs", 6, "passes over the outlined films"), Option("batch", 24, "films a step")),
 )
 def run(
     data: Path,
@@ -50,12 +51,10 @@ def run(
     seed: int = 0,
     resume: bool = False,
     progress: Progress | None = None,
-    epochs: int = 9,
+    epochs: int = 6,
     batch: int = 24,
 ) -> Path:
     """Train, measure on held-out patients and write ``cxr-lungs.safetensors`` and its card into ``out``."""
-    from xai_core.training.lungs_card import publish
-
     torch.manual_seed(seed)
     journal = Journal(out, progress)
     outlined = read_outlined(data)
@@ -75,7 +74,7 @@ def run(
     module = fit(
         LungUNet(1, 1), plan, batches_of, lung_loss, out, journal, resume=resume, validate=validate, name="cxr-lungs"
     )
-    return publish(module, data, out, journal)
+    return publish(module, data, out, journal, {"seed": seed, "epochs": epochs, "batch": batch})
 
 
 def read_outlined(data: Path) -> Outlined:

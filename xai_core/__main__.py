@@ -1,0 +1,223 @@
+"""The command line: ``python -m xai_core COMMAND``. Exit 0 well, 1 for a person's error (its sentence on stderr), 2 for usage."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import xai_core as xc
+from xai_core.errors import ParameterError
+from xai_core.explain import explainer_named
+from xai_core.models import chosen_device
+from xai_core.report import save, sidecar
+from xai_core.training import recipes
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+out = Console()
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE, as often as needed.")]
+
+
+@app.command()
+def explain(
+    case: Annotated[Path, typer.Argument(help="A film: DICOM, PNG, JPEG, WebP or TIFF.")],
+    model: Annotated[str, typer.Option(help="A model's name or folder.")] = "cxr-resnet18",
+    explainer: Annotated[list[str] | None, typer.Option(help="Explainer; may be given several times.")] = None,
+    target: Annotated[str | None, typer.Option(help="Label; left out: the most probable one.")] = None,
+    settings: Settings = None,
+    folder: Annotated[Path | None, typer.Option("--out", help="Folder for map, picture and sidecar.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Explain a film and say how far to believe each map."""
+    names = explainer or ["lrp-epsilon-plus"]
+    read = xc.read_case(case)
+    loaded = xc.load_model(model, device)
+    parameters = {name: _parameters(name, settings or []) for name in names}
+    found = xc.explain_all(loaded, read, explainers=names, targets=[target], parameters=parameters)
+    rows = []
+    for explanation in found.values():
+        row = sidecar(explanation)
+        if folder is not None:
+            row["files"] = {kind: str(path) for kind, path in save(read, explanation, folder).items()}
+        rows.append(row)
+    if as_json:
+        _print_json(rows)
+        return
+    _print_table(
+        ("explainer", "target", "badge", "seconds", "what speaks for and against it"),
+        [
+            (
+                row["explainer"],
+                row["target"],
+                row["badge"]["word"],
+                f"{row['seconds']:.2f}",
+                row["badge"]["sentences"][0],
+            )
+            for row in rows
+        ],
+    )
+
+
+@app.command()
+def train(
+    name: Annotated[str, typer.Argument(help="The recipe: " + ", ".join(recipes()) + ".")],
+    data: Annotated[Path, typer.Option(help="Folder of the training films.")],
+    folder: Annotated[Path, typer.Option("--out", help="Folder for checkpoints, log, weights and card.")] = Path(
+        "runs"
+    ),
+    seed: Annotated[int, typer.Option(help="Seed of every random number.")] = 0,
+    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint.")] = False,
+    settings: Settings = None,
+) -> None:
+    """Train a shipped model again from its films."""
+    known = recipes()
+    if name not in known:
+        raise ParameterError(f"There is no recipe '{name}'.", f"Known recipes: {', '.join(known)}.")
+    defaults = {option.name: option.default for option in known[name].options}
+    options: dict[str, Any] = {}
+    for key, text in _pairs(settings or []):
+        if key not in defaults:
+            raise ParameterError(f"The recipe has no option '{key}'.", f"Its options: {', '.join(defaults)}.")
+        options[key] = type(defaults[key])(text)
+    path = known[name].run(
+        data,
+        folder / name,
+        seed=seed,
+        resume=resume,
+        progress=lambda share, line: out.print(f"{share:6.1%}  {line}"),
+        **options,
+    )
+    out.print(f"weights: {path}")
+
+
+@app.command()
+def models(as_json: AsJson = False) -> None:
+    """The shipped models."""
+    rows: list[dict[str, Any]] = [
+        {
+            "name": card.name,
+            "title": card.title,
+            "modality": card.modality,
+            "labels": list(card.labels),
+            "sha256": card.sha256,
+        }
+        for card in xc.models()
+    ]
+    if as_json:
+        _print_json(rows)
+    else:
+        _print_table(
+            ("name", "title", "modality", "labels"),
+            [(r["name"], r["title"], r["modality"], ", ".join(r["labels"])) for r in rows],
+        )
+
+
+@app.command()
+def weights(as_json: AsJson = False) -> None:
+    """Load the weights of every shipped model and compare them with their manifest."""
+    rows: list[dict[str, Any]] = [
+        {"name": card.name, "bytes": card.bytes, "sha256": xc.load_model(card.name, "cpu").weights_digest}
+        for card in xc.models()
+    ]
+    if as_json:
+        _print_json(rows)
+    else:
+        _print_table(("name", "bytes", "sha256"), [(r["name"], str(r["bytes"]), r["sha256"]) for r in rows])
+
+
+@app.command()
+def explainers(as_json: AsJson = False) -> None:
+    """The explainers with their parameters."""
+    infos = xc.explainers().values()
+    if as_json:
+        _print_json(
+            [
+                {
+                    "name": info.name,
+                    "title": info.title,
+                    "family": info.family,
+                    "summary": info.summary,
+                    "source": info.source,
+                    "parameters": {parameter.name: parameter.default for parameter in info.parameters},
+                }
+                for info in infos
+            ]
+        )
+    else:
+        _print_table(("name", "family", "summary"), [(info.name, info.family, info.summary) for info in infos])
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Versions, device, and whether the packaged models and cases are in order."""
+    found = {
+        "lightbox": xc.__version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("torch", "torchvision", "streamlit", "pydicom", "numpy")},
+        "device": chosen_device(),
+        "threads": torch.get_num_threads(),
+        "models": [card.name for card in xc.models() if xc.load_model(card.name, "cpu")],
+        "cases": [name for name, case in xc.sample_cases().items() if xc.read_case(case)],
+    }
+    if as_json:
+        _print_json(found)
+    else:
+        _print_table(
+            ("what", "found"),
+            [(name, ", ".join(entry) if isinstance(entry, list) else str(entry)) for name, entry in found.items()],
+        )
+
+
+def _pairs(settings: list[str]) -> list[tuple[str, str]]:
+    pairs = [entry.partition("=") for entry in settings]
+    for name, sign, _ in pairs:
+        if not sign:
+            raise ParameterError(f"'{name}' is not NAME=VALUE.", "Write for example --set epsilon=0.1.")
+    return [(name, text) for name, _, text in pairs]
+
+
+def _parameters(explainer: str, settings: list[str]) -> dict[str, Any]:
+    kinds = {parameter.name: parameter.kind for parameter in explainer_named(explainer).parameters}
+    given: dict[str, Any] = {}
+    for name, text in _pairs(settings):
+        if kinds.get(name) == "bool":
+            given[name] = {"true": True, "false": False}.get(text.lower(), text)
+        elif kinds.get(name) == "pair":
+            given[name] = text.split(",")
+        else:
+            given[name] = text
+    return given
+
+
+def _print_json(value: Any) -> None:
+    out.print_json(json.dumps(value))
+
+
+def _print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    table = Table(*head)
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)
+
+
+def main() -> None:
+    """Run the command line; a :class:`LightboxError` becomes its sentence and exit code 1."""
+    try:
+        app()
+    except xc.LightboxError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
