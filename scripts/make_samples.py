@@ -29,6 +29,7 @@ OUT = Path(__file__).resolve().parents[1] / "xai_core" / "samples"
 ROWS, COLUMNS, PITCH_MM = 690, 780, 0.5
 SOURCE_MM = 1830.0
 WATER_PER_MM = 0.0195
+SKELETON = (*range(25, 51), *range(69, 79), *range(91, 117), 118)
 LEFT_LUNG, RIGHT_LUNG = (10, 11), (12, 13, 14)
 Volume = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -60,6 +61,8 @@ def read_chest() -> Chest:
     body = parts == np.bincount(parts[parts > 0]).argmax()
     for k in range(body.shape[2]):
         body[:, :, k] = ndimage.binary_fill_holes(ndimage.binary_dilation(body[:, :, k], iterations=3))
+    bones = ndimage.binary_dilation(np.isin(labels, SKELETON), iterations=2)
+    hu = np.where((hu > 110) & ~bones, 45, hu)  # the contrast agent in veins and heart
     return Chest(np.where(body, hu, -1000).astype(np.float32), labels, (0.703125, 0.703125, 2.5))
 
 
@@ -88,8 +91,8 @@ def projected(volume: Volume, size_mm: tuple[float, float, float], centre_k: flo
     return total * depth * np.sqrt(1 + (off_mm / SOURCE_MM) ** 2).astype(np.float32)
 
 
-def film_of(chest: Chest, hu: Volume, centre_k: float, seed: int) -> NDArray[np.uint16]:
-    """A 12-bit film: attenuation, scatter, quantum noise, tone curve; bright is dense."""
+def density_of(chest: Chest, hu: Volume, centre_k: float, seed: int) -> tuple[Volume, Mask]:
+    """Optical density of a film (attenuation, scatter, quantum noise, a little edge enhancement) and where the body is."""
     attenuation = np.clip(1 + hu / 1000, 0, None)
     attenuation = np.where(hu > 150, 1.15 + ((hu - 150) / 1000) * 2.4, attenuation).astype(np.float32) * WATER_PER_MM
     path = projected(attenuation, chest.size_mm, centre_k)
@@ -100,10 +103,12 @@ def film_of(chest: Chest, hu: Volume, centre_k: float, seed: int) -> NDArray[np.
     noise = cv2.GaussianBlur(dice.normal(0, 1, signal.shape).astype(np.float32), (0, 0), 0.7)
     signal = signal * (1 + 0.004 * noise / np.sqrt(np.clip(signal / signal.max(), 0.004, 1)))
     density = -np.log(np.clip(signal, 1e-6, None))
-    density += 0.9 * (density - cv2.GaussianBlur(density, (0, 0), 4)) + 0.25 * (
-        density - cv2.GaussianBlur(density, (0, 0), 28)
-    )
-    low, high = np.percentile(density[path > 1.0], (0.5, 99.7))
+    fine, broad = cv2.GaussianBlur(density, (0, 0), 4), cv2.GaussianBlur(density, (0, 0), 28)
+    return density + 0.9 * (density - fine) + 0.25 * (density - broad), path > 1.0
+
+
+def toned(density: Volume, low: float, high: float) -> NDArray[np.uint16]:
+    """The film's curve, 12 bits, bright is dense; ``low`` and ``high`` are the same for all films of a patient."""
     tone = np.clip((density - low) / (high - low), -0.4, 1.15)
     curve = 1 / (1 + np.exp(-4.6 * (tone - 0.5)))
     first, last = 1 / (1 + np.exp(4.6 * 0.62)), 1 / (1 + np.exp(-4.6 * 0.62))
@@ -222,7 +227,11 @@ def rendered() -> None:
     for name, (insert, least_mm) in FINDINGS.items():
         hu, lesion = insert(chest)
         plans[name] = (hu, projected(lesion.astype(np.float32), chest.size_mm, centre_k), least_mm)
+    low = high = 0.0
     for seed, (name, (hu, lesion_path, least_mm)) in enumerate(plans.items()):
+        density, body = density_of(chest, hu, centre_k, seed)
+        if lesion_path is None:
+            low, high = np.percentile(density[body], (0.5, 99.7))
         file = base_tags(f"simulated-{name}")
         file.PatientName = f"Simulated^{name.capitalize()}"
         file.ImageType = ["DERIVED", "SECONDARY", "SIMULATED"]
@@ -230,7 +239,7 @@ def rendered() -> None:
         file.DerivationDescription = "Simulated: cone-beam projection of a CT with an inserted finding"
         file.ViewPosition, file.PatientOrientation = "PA", ["L", "F"]
         file.ImagerPixelSpacing = [PITCH_MM, PITCH_MM]
-        save(file, film_of(chest, hu, centre_k, seed), 12, OUT / f"simulated-{name}.dcm")
+        save(file, toned(density, low, high), 12, OUT / f"simulated-{name}.dcm")
         cv2.imwrite(
             str(OUT / f"simulated-{name}.lungs.png"), field.astype(np.uint8) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1]
         )

@@ -155,24 +155,34 @@ def _refuse_negative(recording: Recording, name: str) -> None:
                 raise UnsupportedOperationError(below.operation, below.path, name, ("lrp-epsilon-plus", *ALTERNATIVES))
 
 
-for _composite in COMPOSITES.values():
-    register(
-        ExplainerInfo(
-            name=_composite.name,
-            title=_composite.title,
-            family="LRP",
-            taxonomy=("white box", "network structure", "local"),
-            parameters=(*_composite.parameters, SEED, POOLING, *FILTERS),
-            dims=(0, 1, 2, 3),
-            target_dependent=True,
-            exact=True,
-            summary=_composite.summary,
-            source=_composite.source,
-            is_signed=True,
-            reduce="sum",
-            unit="logit",
-            has_account=True,
-            cost=_composite.cost,
-            run=_run(_composite),
-        )
+def refresh() -> None:
+    """Register an explainer for every composite that has none yet: those of this package and a researcher's own."""
+    for name, made in COMPOSITES.items():
+        if name not in _REGISTERED:
+            _REGISTERED.add(name)
+            register(_info(made))
+
+
+def _info(made: Composite) -> ExplainerInfo:
+    return ExplainerInfo(
+        name=made.name,
+        title=made.title,
+        family="LRP",
+        taxonomy=("white box", "network structure", "local"),
+        parameters=(*made.parameters, SEED, POOLING, *FILTERS),
+        dims=(0, 1, 2, 3),
+        target_dependent=True,
+        exact=True,
+        summary=made.summary,
+        source=made.source,
+        is_signed=True,
+        reduce="sum",
+        unit="logit",
+        has_account=True,
+        cost=made.cost,
+        run=_run(made),
     )
+
+
+_REGISTERED: set[str] = set()
+refresh()

@@ -82,6 +82,8 @@ def explainer(**declared: Any) -> Callable[[Callable[..., Attribution]], Callabl
 def explainers() -> dict[str, ExplainerInfo]:
     """All registered explainers by name."""
     package = importlib.import_module("xai_core.explainers")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"xai_core.explainers.{module.name}")
+    for found in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"xai_core.explainers.{found.name}")
+        if hasattr(module, "refresh"):  # explainers made from a table, which may have grown
+            module.refresh()
     return dict(_REGISTRY)

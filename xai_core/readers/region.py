@@ -6,8 +6,8 @@ brought to the case's grid by the nearest pixel centre.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ def read_region(source: Any, case: Case, name: str = "region") -> Region:
     """
     if case.kind != "film":
         raise RegionError("Regions on volumes cannot be read yet.", "Open a film.")
-    if isinstance(source, (str, Path, bytes, bytearray, memoryview)) or hasattr(source, "read"):
+    if isinstance(source, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(source, "read"):
         return Region(_mask_of(source, case), name)
     return Region(_boxes_mask(source, case), name)
 

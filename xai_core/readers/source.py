@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import io
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,7 @@ def open_source(given: Any, name: str | None = None) -> Source:
     """
     if isinstance(given, (bytes, bytearray, memoryview)):
         source = Source(shown_name(name), content=bytes(given))
-    elif isinstance(given, (str, Path)):
+    elif isinstance(given, str | os.PathLike):
         source = _from_path(given, name)
     elif hasattr(given, "read"):
         source = _from_stream(given, name)
@@ -85,7 +86,7 @@ def _too_large(title: str) -> ReadError:
     return ReadError(f"{title} is larger than 1 GiB, more than any film needs.", "Choose a single film.")
 
 
-def _from_path(given: str | Path, name: str | None) -> Source:
+def _from_path(given: str | os.PathLike[str], name: str | None) -> Source:
     title = shown_name(name) or shown_name(given)
     quoted = f"'{title}'" if title else "The path"
     try:
