@@ -50,6 +50,7 @@ def _pane(name: str, title: str, target: str, job: Job, state: PaneState, last: 
         badge_word="" if current is None else current.badge.word,
         badge_sentences=() if current is None else current.badge.sentences,
         previous=current is None and drawn is not None,
+        case_digest=job.case_digest,
     )
 
 

@@ -61,8 +61,10 @@ def read_chest() -> Chest:
     body = parts == np.bincount(parts[parts > 0]).argmax()
     for k in range(body.shape[2]):
         body[:, :, k] = ndimage.binary_fill_holes(ndimage.binary_dilation(body[:, :, k], iterations=3))
-    bones = ndimage.binary_dilation(np.isin(labels, SKELETON), iterations=2)
-    hu = np.where((hu > 110) & ~bones, 45, hu)  # the contrast agent in veins and heart
+    bones = np.isin(labels, SKELETON)
+    near = ndimage.binary_dilation(bones, iterations=2)
+    agent = ((hu > 110) & ~near) | ndimage.binary_dilation((hu > 500) & ~bones, iterations=2) & ~bones
+    hu = np.where(agent & (hu > 45), 45, hu)  # the contrast agent in veins and heart
     return Chest(np.where(body, hu, -1000).astype(np.float32), labels, (0.703125, 0.703125, 2.5))
 
 

@@ -1,0 +1,71 @@
+"""A running Lightbox and a browser that looks at it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from scripts.screenshot import QUIET, answering, free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server of this checkout with an empty cache."""
+    port = free_port()
+    environment = {
+        **os.environ,
+        "LIGHTBOX_CACHE": str(tmp_path_factory.mktemp("cache")),
+        "STREAMLIT_SERVER_HEADLESS": "true",
+        "STREAMLIT_SERVER_PORT": str(port),
+    }
+    log = (tmp_path_factory.mktemp("log") / "server.log").open("w")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log
+    )
+    try:
+        answering(port, 90)
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        server.terminate()
+        server.wait(30)
+        log.close()
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as play:
+        found = play.chromium.launch(executable_path=chromium, args=QUIET)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """The landing page at 1440 x 900, its four maps there."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    opened = context.new_page()
+    opened.goto(address)
+    ready(opened)
+    yield opened
+    context.close()
+
+
+def ready(page: Page, panes: int = 5, seconds: float = 240) -> None:
+    """Wait until ``panes`` panes (the film and its maps) stand there, none of them loading."""
+    page.wait_for_selector('[data-pane="image"]', timeout=seconds * 1000)
+    page.wait_for_function(
+        "n => { const found = []; const seek = (node) => node.querySelectorAll('*').forEach((e) => {"
+        " if (e.dataset && e.dataset.pane) found.push(e.dataset.state); if (e.shadowRoot) seek(e.shadowRoot); });"
+        " seek(document); return found.length === n && found.every((state) => state === 'ready'); }",
+        arg=panes,
+        timeout=seconds * 1000,
+    )
+    page.wait_for_timeout(600)
