@@ -131,7 +131,7 @@ def chunk_size(x: Tensor, memory_bytes: int) -> int:
     summary="What the score loses when a window is hidden: easy to understand, needs no look inside, coarse and slow.",
     source="Zeiler and Fergus 2014, arXiv 1311.2901",
     reduce="mean",
-    unit="logit",
+    unit="logit per window",
     black_box=True,
     cost=170.0,
 )

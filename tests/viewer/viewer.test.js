@@ -1,0 +1,133 @@
+// The viewer's pure parts under node: numbers, geometry, tables, state, shortcuts.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+import { axisWalk, filmToScreen, screenToFilm } from "../../components/viewer/affine.js";
+import { halfToNumber, numberToHalf } from "../../components/viewer/half.js";
+import { SHORTCUTS, shortcutFor } from "../../components/viewer/input.js";
+import { bestGrid } from "../../components/viewer/layout.js";
+import { filteredShare, greyTable, scopes } from "../../components/viewer/luts.js";
+import {
+  DEFAULT_SETTINGS, askedFilter, firstState, lookOf, panned, rotated, toggledLink, viewOf, wholeFilm, withFilterEnd, withLook, zoomedAt,
+} from "../../components/viewer/state.js";
+
+const SHAPE = [690, 780];
+
+test("every half-precision code comes back as itself", () => {
+  for (let code = 0; code < 65536; code++) {
+    const value = halfToNumber(code);
+    if (!Number.isNaN(value)) assert.equal(numberToHalf(value), code);
+  }
+});
+
+test("a point of the film comes back from the screen under every turn and flip", () => {
+  for (let turn = 0; turn < 4; turn++) {
+    for (const [flipX, flipY] of [[false, false], [true, false], [false, true], [true, true]]) {
+      const place = { ...wholeFilm(SHAPE), turn, flipX, flipY, zoom: 1.7, row: 300, column: 410 };
+      const view = viewOf(place, 401, 299, SHAPE);
+      for (const [row, column] of [[0, 0], [689, 779], [123.25, 456.5]]) {
+        const { x, y } = filmToScreen(view, row, column);
+        const back = screenToFilm(view, x, y);
+        assert.ok(Math.abs(back.row - row) < 1e-9 && Math.abs(back.column - column) < 1e-9);
+      }
+    }
+  }
+});
+
+test("walks along the screen are those of the reference", (t) => {
+  const path = process.env.LIGHTBOX_WALKS;
+  if (!path) return t.skip("run by tests/viewer/test_node.py, which writes the reference's walks");
+  for (const { view, along, axis, positions } of JSON.parse(readFileSync(path, "utf8"))) {
+    const walk = axisWalk(view, along);
+    assert.equal(walk.axis, axis);
+    positions.forEach((/** @type {number} */ position, /** @type {number} */ i) =>
+      assert.ok(Math.abs(walk.start + walk.step * i - position) < 1e-6));
+  }
+});
+
+test("zooming keeps the film under the pointer", () => {
+  const place = wholeFilm(SHAPE);
+  const view = viewOf(place, 400, 300, SHAPE);
+  const before = screenToFilm(view, 210, 160);
+  const next = zoomedAt(place, view, SHAPE, 1.5, 210, 160);
+  const after = screenToFilm(viewOf(next, 400, 300, SHAPE), 210, 160);
+  assert.ok(Math.abs(before.row - after.row) < 1e-6 && Math.abs(before.column - after.column) < 1e-6);
+});
+
+test("panning moves the film with the hand, and its centre never leaves it", () => {
+  const place = { ...wholeFilm(SHAPE), zoom: 4 };
+  const view = viewOf(place, 400, 300, SHAPE);
+  assert.ok(panned(place, view, SHAPE, 30, 0).column < place.column);
+  const far = panned(place, view, SHAPE, 1e6, 1e6);
+  assert.equal(far.column, 0);
+  assert.equal(far.row, 0);
+});
+
+test("four quarter turns are none", () => {
+  let place = { ...wholeFilm(SHAPE), flipX: true };
+  for (let i = 0; i < 4; i++) place = rotated(place);
+  assert.deepEqual(place, { ...wholeFilm(SHAPE), flipX: true });
+});
+
+test("the ends of a filter keep their order and touching one switches the filter on", () => {
+  const low = withFilterEnd({ ...DEFAULT_SETTINGS, filterHigh: 0.3 }, "filterLow", 0.9);
+  assert.ok(low.filterLow < low.filterHigh);
+  assert.equal(low.filterMode, "pass");
+});
+
+test("the server is asked only for a filter inside the propagation that does something", () => {
+  const inside = { ...DEFAULT_SETTINGS, filterMode: /** @type {const} */ ("clamp"), filterHigh: 0.2, filterAt: /** @type {const} */ ("blocks") };
+  assert.deepEqual(askedFilter(inside), { mode: "clamp", low: 0, high: 0.2, at: "blocks" });
+  assert.equal(askedFilter({ ...inside, filterAt: "output" }), null);
+  assert.equal(askedFilter({ ...inside, filterHigh: 1 }), null);
+});
+
+test("pass keeps a range of magnitudes, clamp cuts them, both with their sign", () => {
+  const overlay = { ...DEFAULT_SETTINGS, filterLow: 0.1, filterHigh: 0.5 };
+  const pass = { ...overlay, filterMode: /** @type {const} */ ("pass") };
+  const clamp = { ...overlay, filterMode: /** @type {const} */ ("clamp") };
+  assert.equal(filteredShare(-0.3, pass), -0.3);
+  assert.equal(filteredShare(-0.7, pass), 0);
+  assert.equal(filteredShare(-0.7, clamp), -0.5);
+  assert.equal(filteredShare(0.05, clamp), 0);
+});
+
+test("an inverted film shows small samples bright", () => {
+  const grey = { center: 128, width: 256, voi: /** @type {const} */ ("linear"), invert: false };
+  const plain = greyTable({ base: 0, step: 1, isInverted: false, voi: null, codes: 256 }, grey);
+  const inverted = greyTable({ base: 0, step: 1, isInverted: true, voi: null, codes: 256 }, grey);
+  assert.equal(plain[0], 0);
+  assert.equal(plain[255], 255);
+  plain.forEach((value, code) => assert.equal(inverted[code], 255 - value));
+});
+
+test("maps of one unit share a scale, maps without one never", () => {
+  const found = scopes([
+    { id: "a", unit: "logit", magnitude: 2 }, { id: "b", unit: "logit", magnitude: 5 }, { id: "c", unit: "none", magnitude: 9 },
+  ], "shared");
+  assert.equal(found.get("a"), 5);
+  assert.equal(found.get("b"), 5);
+  assert.equal(found.get("c"), 9);
+});
+
+test("unlinked panes keep looks of their own", () => {
+  const state = toggledLink(firstState(SHAPE, { name: "", center: 100, width: 200, voi: "linear" }, {}));
+  const moved = withLook(state, "rap", { ...lookOf(state, "rap"), place: { ...wholeFilm(SHAPE), zoom: 3 } });
+  assert.equal(lookOf(moved, "rap").place.zoom, 3);
+  assert.equal(lookOf(moved, "image").place.zoom, 1);
+});
+
+test("five films of portrait shape fill a landscape area without an empty row", () => {
+  const { rows, columns } = bestGrid(5, 1200, 800, 0.9);
+  assert.ok(rows * columns >= 5 && rows * columns - 5 < columns);
+});
+
+test("no two shortcuts answer to one key", () => {
+  for (const key of "0123456fgixyruhbm,.?+-") {
+    const event = /** @type {any} */ ({ key, shiftKey: false, altKey: false, ctrlKey: false, metaKey: false, code: "" });
+    assert.ok(SHORTCUTS.filter((shortcut) => shortcut.match && shortcut.match(event) !== null).length <= 1, key);
+  }
+  assert.ok(shortcutFor(/** @type {any} */ ({ key: "h", shiftKey: false, altKey: false, ctrlKey: false, metaKey: false, code: "KeyH" })));
+});
