@@ -53,7 +53,7 @@ format: $(DEVELOPMENT) ## let ruff write the code's form
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
 
 bench: $(DEVELOPMENT) ## measured times against the model's own forward pass and other libraries
-	@$(PY) -m tests.benchmarks.bench $(ARGS)
+	@$(PY) -m tests.benchmarks $(ARGS)
 
 samples: $(DEVELOPMENT) ## render the packaged films again
 	@$(PY) scripts/make_samples.py $(ARGS)

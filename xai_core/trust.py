@@ -109,11 +109,12 @@ def stable(evidence: Evidence) -> Finding | None:
     account = evidence.account
     if account is None or account["amplification"] <= 100:
         return None
+    is_bounded = evidence.info.name.startswith("lrp-epsilon-plus")
     return Finding(
         "caution",
         "unstable",
         f"Positive and negative relevance add up to {account['amplification']:.3g} times what is explained: "
-        "the rule grew without bound. Compare with lrp-epsilon-plus.",
+        f"the rule grew without bound. Compare with {'occlusion' if is_bounded else 'lrp-epsilon-plus'}.",
     )
 
 

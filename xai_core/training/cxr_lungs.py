@@ -42,7 +42,11 @@ class Outlined:
 @recipe(
     "cxr-lungs",
     "Lung field of chest films (U-Net)",
-    (Option("epochs", 6, "passes over the outlined films"), Option("batch", 24, "films a step")),
+    (
+        Option("epochs", 9, "passes over the outlined films"),
+        Option("gentle", 3, "last epochs, with mild augmentation"),
+        Option("batch", 24, "films a step"),
+    ),
 )
 def run(
     data: Path,
@@ -51,7 +55,8 @@ def run(
     seed: int = 0,
     resume: bool = False,
     progress: Progress | None = None,
-    epochs: int = 6,
+    epochs: int = 9,
+    gentle: int = 3,
     batch: int = 24,
 ) -> Path:
     """Train, measure on held-out patients and write ``cxr-lungs.safetensors`` and its card into ``out``."""
@@ -66,7 +71,8 @@ def run(
         dice = np.random.default_rng((seed, epoch))
         order = dice.permutation(train)
         for start in range(0, plan.batches * batch, batch):
-            yield drawn_batch(outlined, order[start : start + batch], dice)
+            strength = 1.0 if epoch < epochs - gentle else 0.3
+            yield drawn_batch(outlined, order[start : start + batch], dice, strength)
 
     def validate(module: nn.Module, epoch: int) -> str:
         return f"IoU on {len(held)} validation films {np.mean(overlap(module, outlined, held)):.4f}"
@@ -74,7 +80,7 @@ def run(
     module = fit(
         LungUNet(1, 1), plan, batches_of, lung_loss, out, journal, resume=resume, validate=validate, name="cxr-lungs"
     )
-    return publish(module, data, out, journal, {"seed": seed, "epochs": epochs, "batch": batch})
+    return publish(module, data, out, journal, {"seed": seed, "epochs": epochs, "gentle": gentle, "batch": batch})
 
 
 def read_outlined(data: Path) -> Outlined:
@@ -93,9 +99,9 @@ def read_outlined(data: Path) -> Outlined:
     return Outlined(np.stack(films), np.stack(outlines), np.stack(inside), table)
 
 
-def drawn_batch(outlined: Outlined, rows: NDArray[np.int64], dice: np.random.Generator) -> Batch:
+def drawn_batch(outlined: Outlined, rows: NDArray[np.int64], dice: np.random.Generator, strength: float = 1.0) -> Batch:
     """Augmented films (N, 1, SIZE, SIZE) in [0, 1] and their masks."""
-    pairs = [_drawn(outlined.films[row], outlined.masks[row], outlined.inside[row], dice) for row in rows]
+    pairs = [_drawn(outlined.films[row], outlined.masks[row], outlined.inside[row], dice, strength) for row in rows]
     images = torch.from_numpy(np.stack([image for image, _ in pairs]))[:, None]
     masks = torch.from_numpy(np.stack([mask for _, mask in pairs]))[:, None]
     return {"image": images.contiguous(memory_format=torch.channels_last), "mask": masks}
@@ -126,34 +132,39 @@ def overlap(module: nn.Module, outlined: Outlined, rows: NDArray[np.int64]) -> N
 
 
 def _drawn(
-    film: NDArray[np.uint8], mask: NDArray[np.uint8], inside: NDArray[np.uint8], dice: np.random.Generator
+    film: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    inside: NDArray[np.uint8],
+    dice: np.random.Generator,
+    strength: float,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    angle = dice.normal(0, 6)
-    zoom = np.exp(dice.uniform(np.log(0.6), np.log(1.4)))
-    stretch = np.exp(dice.normal(0, 0.12))
+    angle = dice.normal(0, 6) * strength
+    zoom = np.exp(dice.uniform(np.log(0.6), np.log(1.4)) * strength)
+    stretch = np.exp(dice.normal(0, 0.12) * strength)
     turn = cv2.getRotationMatrix2D((STORED / 2, STORED / 2), angle, 1.0)
     turn[0] *= zoom * stretch
     turn[1] *= zoom / stretch
     centre = turn @ np.array([STORED / 2, STORED / 2, 1.0])
-    turn[:, 2] += STORED / 2 - centre + dice.uniform(-0.14, 0.14, 2) * STORED
+    turn[:, 2] += STORED / 2 - centre + dice.uniform(-0.14, 0.14, 2) * STORED * strength
     if dice.random() < 0.5:
         film, mask, inside = film[:, ::-1], mask[:, ::-1], inside[:, ::-1]
     (image, held), target = _placed(film, mask, inside, turn, SIZE / STORED)
-    if dice.random() < 0.5:
+    if dice.random() < 0.5 * strength:
         image = cv2.GaussianBlur(image, (0, 0), dice.uniform(0.3, 1.6))
-    held = _framed(held, dice)
+    if dice.random() < strength:
+        held = _framed(held, dice)
     seen: NDArray[np.bool_] = held > 0.5
     if seen.sum() < 100:
         seen = np.ones_like(seen)
     low, high = np.percentile(image[seen], (dice.uniform(0, 3), dice.uniform(96, 100)))
-    image = np.clip((image - low) / max(high - low, 1.0), 0, 1) ** np.exp(dice.normal(0, 0.35))
-    if dice.random() < 0.3:
+    image = np.clip((image - low) / max(high - low, 1.0), 0, 1) ** np.exp(dice.normal(0, 0.35) * strength)
+    if dice.random() < 0.3 * strength:
         image = _shaded(image, dice)
-    if dice.random() < 0.4:
+    if dice.random() < 0.4 * strength:
         image = np.clip(image + dice.normal(0, dice.uniform(0, 0.06), image.shape), 0, 1)
-    if dice.random() < 0.3:
+    if dice.random() < 0.3 * strength:
         image = _marked(image, dice)
-    if dice.random() < 0.15:
+    if dice.random() < 0.15 * strength:
         image = _clouded(image, target, dice)
     return (image * seen).astype(np.float32), target
 
