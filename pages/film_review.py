@@ -77,7 +77,6 @@ with st.sidebar:
         model_name = st.selectbox("Model", model_names, key="model", persist_state="session")
     else:
         model_name = model_names[0]
-    said = st.container()
     with st.spinner("Asking the model"):
         model = engine.model(model_name)
         rows = findings.findings(model.card, engine.predict(model_name, film.case))
@@ -85,8 +84,7 @@ with st.sidebar:
     findings.table(rows, target, choose_target)
     names = explainer_choice.choose(infos, dims=len(film.case.space))
     values = with_filter(parameters.forms(infos[name] for name in names))
-    with said:
-        films.messages(film)
+    films.messages(film)
 
 where = f"{model.card.title} on {device_in_words(model)}"
 job = job_for(film, model_name, names, target, {name: values.get(name, {}) for name in names})

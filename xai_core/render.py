@@ -21,6 +21,7 @@ from xai_core.colours import table_for
 Sign = Literal["both", "positive", "negative"]
 FilterMode = Literal["none", "pass", "clamp"]
 Samples = NDArray[np.uint16]
+EDGE = 1e-6  # a pixel centre on the very edge of the film falls on the same side here and in the browser
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,7 @@ def _positions(view: View) -> tuple[NDArray[np.float64], NDArray[np.float64], bo
 
 
 def _within(position: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
-    return (position >= -0.5) & (position < count - 0.5)
+    return (position >= -0.5 - EDGE) & (position < count - 0.5 - EDGE)
 
 
 def _nearest(position: NDArray[np.float64], count: int) -> NDArray[np.int64]:

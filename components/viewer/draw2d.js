@@ -4,6 +4,9 @@
 import { axisWalk, pyramidLevel } from "./affine.js";
 import { NOTHING, SHARES, numberToHalf, stepOfHalf } from "./half.js";
 
+/** A pixel centre on the very edge of the film falls on the same side here and in the reference. */
+const EDGE = 1e-6;
+
 /** @typedef {import("./affine.js").View} View */
 /** @typedef {Uint8Array | Uint16Array} Codes */
 /** @typedef {{codes: Codes, rows: number, columns: number}} Sheet */
@@ -84,7 +87,7 @@ function inside({ start, step }, pixels, count) {
   /** @param {number} pixel */
   const isOn = (pixel) => {
     const position = start + step * pixel;
-    return position >= -0.5 && position < count - 0.5;
+    return position >= -0.5 - EDGE && position < count - 0.5 - EDGE;
   };
   while (first < last && !isOn(first)) first++;
   while (last > first && !isOn(last - 1)) last--;
@@ -142,7 +145,7 @@ function cells({ start, step }, pixels, map, axis, stride) {
   const weight = new Float64Array(pixels);
   for (let pixel = 0; pixel < pixels; pixel++) {
     const position = (start + step * pixel - map.gridOffset[axis]) / map.gridScale[axis];
-    const isIn = position >= -0.5 && position < count - 0.5;
+    const isIn = position >= -0.5 - EDGE && position < count - 0.5 - EDGE;
     nearest[pixel] = isIn ? Math.min(Math.max(Math.floor(position + 0.5), 0), count - 1) * stride : -1;
     const low = Math.floor(position);
     first[pixel] = Math.min(Math.max(low, 0), count - 1) * stride;

@@ -89,7 +89,7 @@ def test_the_browsers_pixels_are_those_of_the_reference(page: Page, explainer: s
 
 def test_every_pane_follows_the_threshold_slider_without_a_word_to_the_server(page: Page) -> None:
     sent: list[object] = []
-    page.on("websocket", lambda socket: socket.on("framesent", sent.append))
+    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
     page.reload()
     ready(page)
     before, talked = pictures(page), len(sent)
@@ -140,8 +140,7 @@ def test_pass_and_clamp_act_on_the_final_map_at_once(page: Page) -> None:
 
 def test_another_finding_is_explained_and_the_old_maps_are_dimmed_meanwhile(page: Page) -> None:
     before = pictures(page)
-    finding = page.locator('.st-key-findings button[kind="secondary"]').last
-    finding.click()
+    page.locator('.st-key-findings button[kind="secondary"]:visible').last.click()
     page.wait_for_timeout(1500)
     ready(page)
     after = pictures(page)
