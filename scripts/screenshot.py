@@ -73,6 +73,7 @@ def take(out: Path, width: int, height: int, scheme: str) -> None:
                     " if (e.dataset?.pane) s.push(e.dataset.state); if (e.shadowRoot) seek(e.shadowRoot); }); };"
                     " seek(document); return s.length > 4 && s.every((x) => x === 'ready'); }",
                     timeout=180_000,
+                    polling=400,
                 )
                 page.wait_for_timeout(800)
                 shot = page.screenshot()

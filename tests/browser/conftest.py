@@ -67,5 +67,6 @@ def ready(page: Page, panes: int = 5, seconds: float = 240) -> None:
         " seek(document); return found.length === n && found.every((state) => state === 'ready'); }",
         arg=panes,
         timeout=seconds * 1000,
+        polling=400,
     )
     page.wait_for_timeout(600)

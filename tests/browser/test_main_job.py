@@ -158,6 +158,7 @@ def test_an_own_dicom_gets_the_same_and_a_broken_file_one_sentence(page: Page, s
         "d => [...document.querySelectorAll('*')].some((e) => e.shadowRoot?.querySelector(`[data-case=\"${d}\"]`))",
         arg=expected,
         timeout=120_000,
+        polling=400,
     )
     ready(page)
     assert digest(page) == expected != first
@@ -180,6 +181,7 @@ def test_two_sessions_at_once_do_not_mix(page: Page, browser: Browser, address: 
         "d => [...document.querySelectorAll('*')].some((e) => e.shadowRoot?.querySelector(`[data-case=\"${d}\"]`))",
         arg=expected,
         timeout=120_000,
+        polling=400,
     )
     ready(other)
     assert digest(other) == expected
