@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import streamlit as st
 
+import xai_core as xc
 from xai_core.engine import Engine
 
 PURPOSE = "Research and teaching only: not for diagnosis."
@@ -16,8 +18,18 @@ _STYLE = Path(__file__).with_name("style.css")
 
 @st.cache_resource(show_spinner=False)
 def engine() -> Engine:
-    """The one engine of this server, shared by all sessions."""
-    return Engine()
+    """The one engine of this server, shared by all sessions; models and explainers are loaded before the first asks.
+
+    Streamlit collects garbage after every run of a page, holding up all threads; what stays for good is frozen here, or
+    each sweep over torch and its kin would cost a quarter of a second.
+    """
+    made = Engine()
+    xc.explainers()
+    for card in xc.models():
+        made.model(card.name)
+    gc.collect()
+    gc.freeze()
+    return made
 
 
 def frame() -> None:

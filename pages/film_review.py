@@ -13,7 +13,7 @@ from components.films import Film
 from xai_core.engine import device_in_words
 from xai_core.jobs import Job
 
-POLL_SECONDS = 0.4
+POLL_SECONDS = 0.6
 
 engine = shell.engine()
 infos = xc.explainers()
