@@ -8,7 +8,8 @@ any other is recomputed from its producer when a rule asks for it. The module is
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Mapping
+from contextlib import ExitStack, nullcontext
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from xai_core.errors import ForwardError, ModuleStateError
 from xai_core.recorder import Recorder
 from xai_core.steps import Recording, Step, Value, tensors_of
 
-__all__ = ["Recording", "Step", "Value", "record"]
+__all__ = ["Recording", "Step", "Value", "record", "record_after"]
 
 
 def record(module: nn.Module, x: Tensor) -> Recording:
@@ -28,13 +29,47 @@ def record(module: nn.Module, x: Tensor) -> Recording:
     x: (N, C, *space) floating point on the module's device. Returns a :class:`Recording`.
     Raises :class:`ModuleStateError` for a module in train mode, a scripted one, another device, or values that are not finite.
     """
-    names = _check(module, x)
-    recorder = Recorder(names)
+    parts = _check(module, x)
+    recorder = Recorder({id(part): name for name, part in parts.items()})
     with torch.inference_mode(False), torch.no_grad():
         # A fresh object and fresh memory: the caller's tensor is neither written to nor confused with ours.
         own = x.detach().clone(memory_format=torch.preserve_format)
         start = recorder.begin(own)
-        output = _forward(recorder, module, own)
+        output = _forward(recorder, module, own, parts)
+    return _recording(recorder, module, x, start, output)
+
+
+def record_after(module: nn.Module, x: Tensor, path: str) -> Recording:
+    """As :func:`record`, but only what comes after the first output of the submodule ``path``, which is the recording's input.
+
+    The pass up to there costs no more than a plain forward. Raises :class:`ModuleStateError` also where the submodule
+    returns no tensor or does not run.
+    """
+    parts = _check(module, x)
+    recorder = Recorder({id(part): name for name, part in parts.items()})
+    started: list[Value] = []
+    modes = ExitStack()
+
+    def begin(_module: nn.Module, _arguments: Any, output: Any) -> None:
+        if not started and isinstance(output, Tensor) and recorder.is_own_thread():
+            started.append(recorder.begin(output))
+            recorder.module_outputs[path] = started[0]
+            modes.enter_context(recorder.watching())
+
+    handle = parts[path].register_forward_hook(begin)
+    try:
+        with torch.inference_mode(False), torch.no_grad(), modes:
+            output = _guarded(module, x.detach().clone(memory_format=torch.preserve_format), parts)
+    finally:
+        handle.remove()
+    if not started:
+        raise ModuleStateError(
+            f"The layer '{path}' did not run or returned no tensor.", "Choose another layer of the network."
+        )
+    return _recording(recorder, module, x, started[0], output)
+
+
+def _recording(recorder: Recorder, module: nn.Module, x: Tensor, start: Value, output: Any) -> Recording:
     first = next(iter(tensors_of(output)), None)
     result = recorder.value_of(first) if first is not None else None
     if first is None or result is None or result.is_constant:
@@ -50,12 +85,18 @@ def record(module: nn.Module, x: Tensor) -> Recording:
     return Recording(first, recorder.steps, start, result, module, x, recorder.module_outputs)
 
 
-def _forward(recorder: Recorder, module: nn.Module, x: Tensor) -> Any:
-    """The recorded pass; attention modules are kept off their fused path, which hides what happens inside."""
-    has_attention = any(isinstance(part, nn.MultiheadAttention) for part in module.modules())
+def _forward(recorder: Recorder, module: nn.Module, x: Tensor, parts: Mapping[str, nn.Module]) -> Any:
+    """The recorded pass."""
+    with recorder.watching():
+        return _guarded(module, x, parts)
+
+
+def _guarded(module: nn.Module, x: Tensor, parts: Mapping[str, nn.Module]) -> Any:
+    """``module(x)`` with its errors in words; attention modules are kept off their fused path, which hides what happens inside."""
+    has_attention = any(isinstance(part, nn.MultiheadAttention) for part in parts.values())
     try:
         with _SlowAttention() if has_attention else nullcontext():
-            return recorder.run(module, x)
+            return module(x)
     except (RuntimeError, IndexError) as error:
         reason = str(error).strip().split("\n")[0]
         raise ForwardError(
@@ -71,8 +112,8 @@ class _SlowAttention(TorchFunctionMode):
         return function(*args, **(kwargs or {}))
 
 
-def _check(module: nn.Module, x: Tensor) -> dict[int, str]:
-    """Refuse what cannot be recorded; returns the dotted path of every module by id."""
+def _check(module: nn.Module, x: Tensor) -> dict[str, nn.Module]:
+    """Refuse what cannot be recorded; returns every module by its dotted path."""
     if not isinstance(module, nn.Module):
         raise ModuleStateError(f"A torch.nn.Module is needed, not {type(module).__name__}.", "Pass the network itself.")
     parts = dict(module.named_modules())
@@ -104,4 +145,4 @@ def _check(module: nn.Module, x: Tensor) -> dict[int, str]:
         break
     if not bool(torch.isfinite(x).all()):
         raise ModuleStateError("The input holds NaN or infinite values.", "Replace them before explaining.")
-    return {id(part): name for name, part in parts.items()}
+    return parts

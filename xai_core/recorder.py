@@ -7,7 +7,8 @@ cloned before a later write would change it; the rest may be freed as in any for
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,7 @@ KEPT_INPUTS: Mapping[str, tuple[int, ...]] = {
     ),
     **dict.fromkeys("mm bmm add sub mul div".split(), (0, 1)),
     "addmm": (1,),
+    "cat": (0,),
 }
 KEPT_OUTPUTS: Mapping[str, tuple[int, ...]] = {
     **dict.fromkeys("addmm relu _softmax sigmoid tanh hardsigmoid".split(), (0,)),
@@ -33,7 +35,8 @@ KEPT_OUTPUTS: Mapping[str, tuple[int, ...]] = {
         "max_pool2d_with_indices max_pool3d_with_indices adaptive_max_pool2d adaptive_max_pool3d".split(), (1,)
     ),
 }
-LINEAR_PRODUCERS = frozenset({"convolution", "addmm", "mm"})
+CHEAP_BELOW_NORMS = frozenset({"convolution", "addmm", "mm", "cat"})
+"""Below a batch norm these are recomputed where a rule asks: folding needs no input, a concatenation's parts are kept."""
 _NON_NEGATIVE_ALWAYS = frozenset({"relu", "sigmoid", "_softmax", "hardsigmoid", "abs", "square", "exp"})
 _NON_NEGATIVE_KEPT = frozenset(
     "max_pool2d_with_indices max_pool3d_with_indices avg_pool2d avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d "
@@ -48,6 +51,8 @@ class _Plan:
     """What recording does at one ATen function, worked out once from its schema and the tables above."""
 
     name: str
+    tensors: tuple[int, ...]
+    lists: tuple[int, ...]
     written: tuple[int, ...]
     kept_inputs: tuple[int, ...]
     kept_outputs: tuple[int, ...]
@@ -88,6 +93,8 @@ def _plan(function: Any) -> _Plan:
     name = description.name
     found = _Plan(
         name,
+        description.tensors,
+        description.lists,
         description.written,
         KEPT_INPUTS.get(name, ()),
         KEPT_OUTPUTS.get(name, ()),
@@ -111,32 +118,42 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._count = 0
         self._thread = threading.get_ident()
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here: spares the wrapper that torch puts around every dispatch of a mode."""
+        return False
+
     def begin(self, x: Tensor) -> Value:
         value = self._new(x, is_constant=False)
         value.tensor = x
         value.is_non_negative = bool((x >= 0).all())
         return value
 
-    def run(self, module: nn.Module, x: Tensor) -> Any:
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Within it, every operation of this thread is written down, with the path of the module it runs in."""
         enter = register_module_forward_pre_hook(self._enter)
         leave = register_module_forward_hook(self._leave)
         try:
             with self:
-                return module(x)
+                yield
         finally:
             enter.remove()
             leave.remove()
+
+    def is_own_thread(self) -> bool:
+        return threading.get_ident() == self._thread
 
     def value_of(self, tensor: Tensor) -> Value | None:
         value = self._values.get(id(tensor))
         return value if value is not None and value.ref() is tensor else None
 
     def _enter(self, module: nn.Module, _arguments: Any) -> None:
-        if threading.get_ident() == self._thread:
+        if self.is_own_thread():
             self._path.append(self._names.get(id(module), self._path[-1]))
 
     def _leave(self, _module: nn.Module, _arguments: Any, output: Any) -> None:
-        if threading.get_ident() != self._thread:
+        if not self.is_own_thread() or len(self._path) == 1:  # its start was not seen
             return
         path = self._path.pop()
         first = output if isinstance(output, Tensor) else next(tensors_of(output), None)
@@ -160,21 +177,39 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             value.consumers += 1
             found.append(value)
             return value
-        if type(argument) in (list, tuple) and any(isinstance(part, Tensor) for part in argument):
+        if type(argument) in (list, tuple):
             return [self._replaced(part, found) for part in argument]
         return argument
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         plan = _PLANS.get(function) or _plan(function)
         inputs: list[Value] = []
-        arguments = tuple([self._replaced(argument, inputs) for argument in args])
+        arguments = list(args)
+        count = len(arguments)
+        values = self._values
+        for position in plan.tensors:
+            if position >= count:
+                break
+            argument = arguments[position]
+            value = values.get(id(argument))
+            if value is not None and value.ref() is argument:
+                value.consumers += 1
+                inputs.append(value)
+                arguments[position] = value
+        for position in plan.lists:
+            if position < count:
+                arguments[position] = self._replaced(arguments[position], inputs)
         options = {name: self._replaced(option, inputs) for name, option in kwargs.items()} if kwargs else {}
         if not inputs and not plan.written and not plan.creates:
-            return function(*args, **(kwargs or {}))
-        step = Step(plan.name, function, arguments, options, self._path[-1], tuple(inputs))
+            return function(*args, **kwargs) if kwargs else function(*args)
+        step = Step(plan.name, function, tuple(arguments), options, self._path[-1], tuple(inputs))
         for position in plan.kept_inputs:
             self._keep(step, position, args)
-        targets = [args[position] for position in plan.written if position < len(args)]
+        if not plan.written:
+            result = function(*args, **kwargs) if kwargs else function(*args)
+            self._finish(step, plan, result)
+            return result
+        targets = [args[position] for position in plan.written if position < count]
         sharers = [(tensor, self._prepare_write(tensor)) for tensor in targets if isinstance(tensor, Tensor)]
         result = function(*args, **(kwargs or {}))
         self._finish(step, plan, result)
@@ -190,30 +225,35 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if position >= len(step.arguments):
             return
         value = step.arguments[position]
-        if isinstance(value, Value) and value.tensor is None:
+        if type(value) is list:
+            for part, tensor in zip(value, args[position], strict=True):
+                if isinstance(part, Value) and part.tensor is None:
+                    part.tensor = tensor
+        elif isinstance(value, Value) and value.tensor is None:
             producer = value.producer
-            if step.operation in NORMS and producer is not None and producer.operation in LINEAR_PRODUCERS:
+            if producer is not None and step.operation in NORMS and producer.operation in CHEAP_BELOW_NORMS:
                 return
             value.tensor = args[position]
 
     def _finish(self, step: Step, plan: _Plan, result: Any) -> None:
-        is_constant = plan.creates or all(value.is_constant for value in step.inputs)
-        outputs = (
-            (result,) if isinstance(result, Tensor) else tuple([part for part in tensors_of(result) if part.numel()])
-        )
+        is_constant = plan.creates or all([value.is_constant for value in step.inputs])
+        outputs = [result] if isinstance(result, Tensor) else [part for part in tensors_of(result) if part.numel()]
         is_non_negative = plan.is_non_negative(step)
         values = []
+        all_constant = True
         for tensor in outputs:
             value = self._new(tensor, is_constant or not tensor.is_floating_point())
             value.producer = step
             value.is_non_negative = is_non_negative
             if value.is_constant:
                 value.tensor = tensor
+            else:
+                all_constant = False
             values.append(value)
         step.outputs = tuple(values)
         for position in plan.kept_outputs:
             values[position].tensor = outputs[position]
-        if not all(value.is_constant for value in values):
+        if not all_constant:
             self.steps.append(step)
 
     def _prepare_write(self, tensor: Tensor) -> list[Value]:

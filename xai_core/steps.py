@@ -167,9 +167,11 @@ class Recording:
 
 @dataclass(frozen=True)
 class Description:
-    """What the schema of an ATen function says: its name and which arguments it writes to."""
+    """What the schema of an ATen function says: its name, which arguments are tensors, which lists of them, and which it writes to."""
 
     name: str
+    tensors: tuple[int, ...]
+    lists: tuple[int, ...]
     written: tuple[int, ...]
 
 
@@ -188,7 +190,10 @@ def describe(function: Any) -> Description:
         name = schema.name.split("::")[1]
         if written and name.endswith("_") and not name.endswith("__"):
             name = name[:-1]
-        known = Description(name, written)
+        kinds = [str(argument.type) for argument in schema.arguments]
+        lists = tuple(position for position, kind in enumerate(kinds) if "Tensor" in kind and "List" in kind)
+        tensors = tuple(position for position, kind in enumerate(kinds) if "Tensor" in kind and "List" not in kind)
+        known = Description(name, tensors, lists, written)
         _DESCRIPTIONS[function] = known
     return known
 

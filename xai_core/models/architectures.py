@@ -118,3 +118,12 @@ def _densenet121(card: Card) -> nn.Module:
     network: Any = torchvision.models.densenet121(num_classes=len(card.labels))
     network.features.conv0 = nn.Conv2d(card.input.channels, 64, 7, stride=2, padding=3, bias=False)
     return cast(nn.Module, network)
+
+
+@architecture("efficientnet-lite0")
+def _efficientnet_lite0(card: Card) -> nn.Module:
+    import timm
+
+    labels, channels = len(card.labels), card.input.channels
+    network = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=labels, in_chans=channels)
+    return cast(nn.Module, network)

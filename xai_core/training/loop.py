@@ -28,7 +28,7 @@ Batch = Mapping[str, torch.Tensor]
 @dataclass(frozen=True)
 class Plan:
     """How long and how fast: ``learning_rate`` at the peak of one warm-up and cosine over all epochs; ``average`` is the
-    decay a step of the running average of weights."""
+    decay a step of the running average of weights; ``half_precision``: bfloat16 where autocast holds it safe."""
 
     epochs: int
     batches: int
@@ -37,6 +37,7 @@ class Plan:
     warm_up: float = 0.05
     average: float = 0.998
     seed: int = 0
+    half_precision: bool = True
 
 
 class Journal:
@@ -87,7 +88,7 @@ def fit(
         for batch in ahead(batches_of(epoch)):
             for group in optimiser.param_groups:
                 group["lr"] = plan.learning_rate * _pace(step / total, plan.warm_up)
-            with torch.autocast("cpu", torch.bfloat16):
+            with torch.autocast("cpu", torch.bfloat16, enabled=plan.half_precision):
                 loss = loss_of(module, batch)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -95,7 +96,7 @@ def fit(
             optimiser.step()
             step += 1
             _blend(average, module, min(plan.average, (1 + step) / (10 + step)))
-            loss_sum, count = loss_sum + float(loss), count + 1
+            loss_sum, count = loss_sum + float(loss.detach()), count + 1
             if count % 25 == 0:
                 journal.write(step / total, f"{name}: epoch {epoch + 1}, batch {count}, loss {loss_sum / count:.4f}")
         live = {key: value.detach().clone() for key, value in module.state_dict().items()}

