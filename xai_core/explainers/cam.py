@@ -65,7 +65,8 @@ def pooled_head(request: Request) -> tuple[Step, Tensor, Value]:
         raise _ends_otherwise(head)
     pooled = found[1]
     maps = _behind(pooled, RESHAPES | set(AVERAGES), request)
-    if not is_map(maps, request.x) or maps.shape[:2] != pooled.shape:
+    is_averaged = maps is not _behind(pooled, RESHAPES, request)
+    if not is_averaged or not is_map(maps, request.x) or maps.shape[:2] != pooled.shape:
         raise _ends_otherwise(maps.producer)
     if maps.shape[2:].numel() == 1:
         raise _ends_otherwise(maps.producer, "cam has nothing to show: the last maps have one position only.")
