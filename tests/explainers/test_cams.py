@@ -297,6 +297,16 @@ def test_score_cam_tells_how_far_it_is_and_stops_when_asked() -> None:
         ours(module, x, "score-cam", 1, progress=lambda _: cancel.set(), cancel=cancel)
 
 
+def test_score_cam_says_where_one_map_takes_all() -> None:
+    module, x = Flat().double().eval(), smooth(1, 3, 8, 8, dtype=torch.float64)
+    loud = copy.deepcopy(module)
+    loud.head.weight.data *= 1e3
+    for one, is_said in ((module, False), (loud, True)):
+        notes = xc.attribute(one, x, explainer="score-cam", target=1).notes
+        assert any("90 %" in note for note in notes) == is_said
+    assert not xc.attribute(loud, x, explainer="score-cam", target=1, weights="increase").notes
+
+
 def test_score_cam_behind_a_closing_sigmoid_scores_logits() -> None:
     module, x = small("plain2d")
     closed = nn.Sequential(module, nn.Sigmoid()).eval()

@@ -7,7 +7,8 @@ used, so a saturated network is no obstacle.
 
 What it cannot tell: what speaks against the label, and anything finer than the layer's grid. It costs one forward pass a
 map (512 for a ResNet-18, 1024 for a DenseNet-121). The softmax makes the weights depend on the scale of the logits: far apart,
-one map takes all; close together, every map weighs alike and the result is the layer's mean activity, whatever the label.
+one map takes all (the rule for segmentation, where the score is a sum over a whole region; a note says so); close together,
+every map weighs alike and the result is the layer's mean activity, whatever the label.
 ``weights="increase"`` takes the scores themselves. Masked images are unlike anything the network was trained on, and zero,
 which they fade to, is black in the inputs of some models and mid grey in those of others.
 """
@@ -25,6 +26,8 @@ from xai_core.explainers.occlusion import chunk_size, in_chunks
 from xai_core.explainers.registry import explainer
 from xai_core.explainers.request import Attribution, Request, logits_of
 from xai_core.parameters import Parameter
+
+_ONE_TAKES_ALL = "One map of the layer takes more than 90 % of the softmax: compare with weights = increase."
 
 
 @explainer(
@@ -76,6 +79,8 @@ def score_cam(request: Request, parameters: Mapping[str, Any]) -> Attribution:
         if scores:
             increase = torch.cat(scores)
             weights[sample, chosen] = increase.softmax(0) if parameters["weights"] == "softmax" else increase
+    if parameters["weights"] == "softmax" and bool(((weights > 0.9).any(1) & (live.sum(1) > 1)).any()):
+        notes.append(_ONE_TAKES_ALL)
     return attribution_of(request, torch.relu(weighted(weights, activations)), path, notes)
 
 
