@@ -267,7 +267,7 @@ class Flat(nn.Module):
 
 def test_score_cam_leaves_out_flat_maps() -> None:
     module, x = Flat().double().eval(), smooth(1, 3, 8, 8, dtype=torch.float64)
-    expected, weights = cams.score_cam(lambda image: module(image)[0, 1], torch.relu(module.conv(x)), x)
+    expected, weights = cams.score_cam(lambda image: module(image)[0, 1], torch.relu(module.conv(x)).detach(), x)
     assert len(weights) == 2
     assert deviation(ours(module, x, "score-cam", 1), expected) < 1e-9
 
