@@ -370,6 +370,14 @@ def test_fem_place_by_place(network: str, k: float) -> None:
         assert float(found.max()) == 0.0
 
 
+def test_fem_marks_all_of_a_constant_map() -> None:
+    module, x = Flat().double().eval(), smooth(1, 3, 8, 8, dtype=torch.float64)
+    maps = torch.relu(module.conv(x)).detach()
+    found = ours(module, x, "fem", 0)
+    assert deviation(found, cams.fem(maps, 1.0, x)) < 1e-9
+    assert float(found.min()) >= 2.0  # the constant map's mean
+
+
 # --- all of them -------------------------------------------------------------------------------------------
 
 
