@@ -45,7 +45,7 @@ def _convolution(recording: Recording, step: Step, grad: Tensor) -> list[tuple[V
     a, weight = step.arguments[:2]
     if is_free(a) or not is_free(weight) or not is_free(step.arguments[2]):
         return list(_by_autograd(recording, step, [grad]))
-    like = a.tensor if a.tensor is not None else unread(recording, a, grad)
+    like = unread(recording, a, grad)
     result = torch.ops.aten.convolution_backward(
         grad, like, constant(weight), None, *step.arguments[3:], [True, False, False]
     )
@@ -53,10 +53,11 @@ def _convolution(recording: Recording, step: Step, grad: Tensor) -> list[tuple[V
 
 
 def unread(recording: Recording, value: Value, grad: Tensor) -> Tensor:
-    """Memory shaped and laid out like ``value``, for backward functions that read no sample of it."""
+    """Memory shaped and laid out like ``value`` (as many samples as ``grad``), for backward functions that read none of it."""
     is_last = recording.is_channels_last and len(value.shape) == 4
     layout = torch.channels_last if is_last else torch.contiguous_format
-    return torch.empty(value.shape, dtype=grad.dtype, device=grad.device, memory_format=layout)
+    shape = (grad.shape[0], *value.shape[1:])
+    return torch.empty(shape, dtype=grad.dtype, device=grad.device, memory_format=layout)
 
 
 @derivative("addmm")
