@@ -16,20 +16,22 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from xai_core.errors import ForwardError, ModuleStateError
+from xai_core.keeping import FOR_RULES, Keeping
 from xai_core.recorder import Recorder
 from xai_core.steps import Recording, Step, Value, tensors_of
 
 __all__ = ["Recording", "Step", "Value", "record"]
 
 
-def record(module: nn.Module, x: Tensor) -> Recording:
+def record(module: nn.Module, x: Tensor, keeping: Keeping = FOR_RULES) -> Recording:
     """Run ``module(x)`` once, unmodified and in eval mode, and keep what happened.
 
-    x: (N, C, *space) floating point on the module's device. Returns a :class:`Recording`.
+    x: (N, C, *space) floating point on the module's device. ``keeping``: which tensors it holds on to: what every rule needs,
+    or the little that the chain rule needs (``FOR_GRADIENTS``). Returns a :class:`Recording`.
     Raises :class:`ModuleStateError` for a module in train mode, a scripted one, another device, or values that are not finite.
     """
     names = _check(module, x)
-    recorder = Recorder(names)
+    recorder = Recorder(names, keeping)
     with torch.inference_mode(False), torch.no_grad():
         # A fresh object and fresh memory: the caller's tensor is neither written to nor confused with ours.
         own = x.detach().clone(memory_format=torch.preserve_format)
