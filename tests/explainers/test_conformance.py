@@ -206,6 +206,7 @@ def test_the_names_of_the_issue_are_there() -> None:
         "score-cam",
         "eigen-cam",
         "fem",
+        "guided-grad-cam",
         "rap",
         "deep-taylor",
         "lrp-z",
