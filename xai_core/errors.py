@@ -53,16 +53,31 @@ class UnsupportedOperationError(LightboxError):
     """A network holds an operation for which an explainer has no rule.
 
     Attributes: ``operation`` (the ATen name), ``module_path`` (dotted path inside the network),
-    ``alternatives`` (explainers that do work on this network).
+    ``alternatives`` (explainers that do work on this network). ``sentence`` takes the place of the usual one.
     """
 
-    def __init__(self, operation: str, module_path: str, explainer: str, alternatives: Sequence[str] = ()) -> None:
+    def __init__(
+        self, operation: str, module_path: str, explainer: str, alternatives: Sequence[str] = (), sentence: str = ""
+    ) -> None:
         self.operation = operation
         self.module_path = module_path
         self.alternatives = tuple(alternatives)
         where = f" in '{module_path}'" if module_path else ""
         remedy = f"Use one of: {', '.join(alternatives)}." if alternatives else "Use an explainer of another family."
-        super().__init__(f"{explainer} has no rule for the operation {operation}{where}.", remedy)
+        super().__init__(sentence or f"{explainer} has no rule for the operation {operation}{where}.", remedy)
+
+
+class NoRectifierError(UnsupportedOperationError):
+    """Guided backpropagation and deconvnet have nothing to act on: the network holds no ReLU.
+
+    ``operation`` and ``module_path`` name the first activation that it holds instead, or are empty.
+    """
+
+    def __init__(self, explainer: str, operation: str, module_path: str, alternatives: Sequence[str]) -> None:
+        super().__init__(operation, module_path, explainer, alternatives)
+        found = f"its activation is {operation}" if operation else "it has no activation at all"
+        sentence = f"{explainer} changes how ReLUs pass the gradient back, and this network has none: {found}."
+        LightboxError.__init__(self, sentence, self.remedy)
 
 
 class MemoryLimitError(LightboxError):

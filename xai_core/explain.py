@@ -22,7 +22,7 @@ from xai_core.case import Case, Region
 from xai_core.errors import ParameterError, TargetError
 from xai_core.explainers.registry import ExplainerInfo, explainers
 from xai_core.explainers.request import Attribution, Request, Target, joined
-from xai_core.record import Recording
+from xai_core.record import Recording, record
 from xai_core.trust import Badge, Evidence, badge_of, plain
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def explain_all(
     prepared = model.prepare(case)
     labels = [label_index(model, target) for target in targets]
     x = prepared.tensor.to(model.device)
-    shared: Recording | None = None
+    shared = record(model.module, x) if Request(model.module, x).can_be_recorded else None
     results: dict[tuple[str, str], Explanation] = {}
     for info, name in plan:
         for label in labels:
@@ -171,7 +171,6 @@ def explain_all(
             request.report(0.0)
             begun = time.perf_counter()
             found = _run(info, request, checked[name])
-            shared = request.shared
             done = _finish(model, case, prepared, request, info, checked[name], found, time.perf_counter() - begun)
             results[(name, done.target)] = done
             if progress is not None:

@@ -17,20 +17,22 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from xai_core.errors import ForwardError, ModuleStateError
+from xai_core.keeping import FOR_RULES, Keeping
 from xai_core.recorder import Recorder
 from xai_core.steps import Recording, Step, Value, tensors_of
 
 __all__ = ["Recording", "Step", "Value", "record", "record_after"]
 
 
-def record(module: nn.Module, x: Tensor) -> Recording:
+def record(module: nn.Module, x: Tensor, keeping: Keeping = FOR_RULES) -> Recording:
     """Run ``module(x)`` once, unmodified and in eval mode, and keep what happened.
 
-    x: (N, C, *space) floating point on the module's device. Returns a :class:`Recording`.
+    x: (N, C, *space) floating point on the module's device. ``keeping``: which tensors it holds on to: what every rule needs,
+    or the little that the chain rule needs (``FOR_GRADIENTS``). Returns a :class:`Recording`.
     Raises :class:`ModuleStateError` for a module in train mode, a scripted one, another device, or values that are not finite.
     """
     parts = _check(module, x)
-    recorder = Recorder({id(part): name for name, part in parts.items()})
+    recorder = Recorder({id(part): name for name, part in parts.items()}, keeping)
     with torch.inference_mode(False), torch.no_grad():
         # A fresh object and fresh memory: the caller's tensor is neither written to nor confused with ours.
         own = x.detach().clone(memory_format=torch.preserve_format)
@@ -39,14 +41,14 @@ def record(module: nn.Module, x: Tensor) -> Recording:
     return _recording(recorder, module, x, start, output)
 
 
-def record_after(module: nn.Module, x: Tensor, path: str) -> Recording:
+def record_after(module: nn.Module, x: Tensor, path: str, keeping: Keeping = FOR_RULES) -> Recording:
     """As :func:`record`, but only what comes after the first output of the submodule ``path``, which is the recording's input.
 
     The pass up to there costs no more than a plain forward. Raises :class:`ModuleStateError` also where the submodule
     returns no tensor or does not run.
     """
     parts = _check(module, x)
-    recorder = Recorder({id(part): name for name, part in parts.items()})
+    recorder = Recorder({id(part): name for name, part in parts.items()}, keeping)
     started: list[Value] = []
     modes = ExitStack()
 

@@ -1,7 +1,7 @@
 """The dispatch mode behind ``record``: sees every ATen operation of one thread and writes it down.
 
 In-place writes make new values; what shares their memory becomes new values too. What rules usually need is kept,
-cloned before a later write would change it; the rest may be freed as in any forward pass.
+cloned before a later write would change it (:mod:`xai_core.keeping`); the rest may be freed as in any forward pass.
 """
 
 from __future__ import annotations
@@ -16,27 +16,9 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from xai_core.steps import NORMS, OVERWRITE, Step, Value, describe, layout_of, tensors_of
+from xai_core.keeping import FOR_RULES, Keeping
+from xai_core.steps import OVERWRITE, Step, Value, describe, layout_of, tensors_of
 
-KEPT_INPUTS: Mapping[str, tuple[int, ...]] = {
-    **dict.fromkeys(
-        "convolution silu gelu hardswish mish avg_pool2d avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d mean sum "
-        "native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_no_training native_layer_norm "
-        "native_group_norm".split(),
-        (0,),
-    ),
-    **dict.fromkeys("mm bmm add sub mul div".split(), (0, 1)),
-    "addmm": (1,),
-    "cat": (0,),
-}
-KEPT_OUTPUTS: Mapping[str, tuple[int, ...]] = {
-    **dict.fromkeys("addmm relu _softmax sigmoid tanh hardsigmoid".split(), (0,)),
-    **dict.fromkeys(
-        "max_pool2d_with_indices max_pool3d_with_indices adaptive_max_pool2d adaptive_max_pool3d".split(), (1,)
-    ),
-}
-CHEAP_BELOW_NORMS = frozenset({"convolution", "addmm", "mm", "cat"})
-"""Below a batch norm these are recomputed where a rule asks: folding needs no input, a concatenation's parts are kept."""
 _NON_NEGATIVE_ALWAYS = frozenset({"relu", "sigmoid", "_softmax", "hardsigmoid", "abs", "square", "exp"})
 _NON_NEGATIVE_KEPT = frozenset(
     "max_pool2d_with_indices max_pool3d_with_indices avg_pool2d avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d "
@@ -54,8 +36,6 @@ class _Plan:
     tensors: tuple[int, ...]
     lists: tuple[int, ...]
     written: tuple[int, ...]
-    kept_inputs: tuple[int, ...]
-    kept_outputs: tuple[int, ...]
     creates: bool
 
     def is_non_negative(self, step: Step) -> bool:
@@ -96,8 +76,6 @@ def _plan(function: Any) -> _Plan:
         description.tensors,
         description.lists,
         description.written,
-        KEPT_INPUTS.get(name, ()),
-        KEPT_OUTPUTS.get(name, ()),
         name.startswith(_CREATORS),
     )
     _PLANS[function] = found
@@ -105,10 +83,12 @@ def _plan(function: Any) -> _Plan:
 
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Sees every ATen operation of this thread between ``run``'s start and end; ``names``: dotted path by id of a module."""
+    """Sees every ATen operation of this thread between ``run``'s start and end; ``names``: dotted path by id of a module;
+    ``keeping``: which tensors are held on to."""
 
-    def __init__(self, names: Mapping[int, str]) -> None:
+    def __init__(self, names: Mapping[int, str], keeping: Keeping = FOR_RULES) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._keeping = keeping
         self.steps: list[Step] = []
         self.module_outputs: dict[str, Value] = {}
         self._names = names
@@ -203,8 +183,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not inputs and not plan.written and not plan.creates:
             return function(*args, **kwargs) if kwargs else function(*args)
         step = Step(plan.name, function, tuple(arguments), options, self._path[-1], tuple(inputs))
-        for position in plan.kept_inputs:
-            self._keep(step, position, args)
+        for value in self._keeping.inputs(step):
+            if value.tensor is None:
+                value.tensor = value.ref()
         if not plan.written:
             result = function(*args, **kwargs) if kwargs else function(*args)
             self._finish(step, plan, result)
@@ -219,21 +200,6 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 for other in others:
                     self._overwrite(other, new)
         return result
-
-    @staticmethod
-    def _keep(step: Step, position: int, args: Any) -> None:
-        if position >= len(step.arguments):
-            return
-        value = step.arguments[position]
-        if type(value) is list:
-            for part, tensor in zip(value, args[position], strict=True):
-                if isinstance(part, Value) and part.tensor is None:
-                    part.tensor = tensor
-        elif isinstance(value, Value) and value.tensor is None:
-            producer = value.producer
-            if producer is not None and step.operation in NORMS and producer.operation in CHEAP_BELOW_NORMS:
-                return
-            value.tensor = args[position]
 
     def _finish(self, step: Step, plan: _Plan, result: Any) -> None:
         is_constant = plan.creates or all([value.is_constant for value in step.inputs])
@@ -251,8 +217,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 all_constant = False
             values.append(value)
         step.outputs = tuple(values)
-        for position in plan.kept_outputs:
-            values[position].tensor = outputs[position]
+        self._keeping.keep_outputs(step, outputs)
         if not all_constant:
             self.steps.append(step)
 

@@ -10,18 +10,23 @@ import torch
 from torch import nn
 
 import xai_core as xc
-from tests.networks import Plain, UNet, randomised, small, smooth
+from tests.networks import Plain, Residual, UNet, randomised, small, smooth
 
 NAMES = sorted(xc.explainers())
 INPUTS = {0: (2, 6), 1: (2, 3, 16), 2: (2, 3, 12, 10), 3: (2, 2, 8, 9, 8)}
 FAST: dict[str, Any] = {"window": 4, "low": -4.0, "high": 4.0}  # kept only where declared
+POOLED = {"cam"}  # defined for networks with one fully connected layer behind the pooling
 
 
-def network(dims: int) -> tuple[nn.Module, torch.Tensor]:
+def network(dims: int, name: str = "") -> tuple[nn.Module, torch.Tensor]:
     x = smooth(*INPUTS[dims], seed=3) if dims else smooth(1, 1, 12, seed=3).reshape(2, 6)
     if dims == 0:
         return randomised(nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 4)), 2), x
-    return randomised(Plain(dims, channels=x.shape[1]), 2), x
+    return randomised((Residual if name in POOLED else Plain)(dims, channels=x.shape[1]), 2), x
+
+
+def double(name: str) -> tuple[nn.Module, torch.Tensor]:
+    return small("residual2d" if name in POOLED else "plain2d")
 
 
 def quick(name: str) -> dict[str, Any]:
@@ -39,7 +44,7 @@ def run(name: str, module: nn.Module, x: torch.Tensor, target: Any = 1, **more: 
 
 @pytest.mark.parametrize(("name", "dims"), cases())
 def test_shape_dtype_and_finiteness(name: str, dims: int) -> None:
-    module, x = network(dims)
+    module, x = network(dims, name)
     found = run(name, module, x)
     assert found.relevance.shape == x.shape
     assert found.relevance.dtype == torch.float32
@@ -53,19 +58,19 @@ def test_shape_dtype_and_finiteness(name: str, dims: int) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_double_precision_stays_double(name: str) -> None:
-    module, x = small("plain2d")
+    module, x = double(name)
     assert run(name, module, x).relevance.dtype == torch.float64
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_same_question_has_the_same_answer(name: str) -> None:
-    module, x = network(2)
+    module, x = network(2, name)
     assert torch.equal(run(name, module, x).relevance, run(name, module, x).relevance)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_batch_is_its_singles(name: str) -> None:
-    module, x = small("plain2d")
+    module, x = double(name)
     both = run(name, module, x, [1, 2]).relevance
     for n, target in enumerate((1, 2)):
         torch.testing.assert_close(both[n : n + 1], run(name, module, x[n : n + 1], target).relevance)
@@ -73,14 +78,14 @@ def test_a_batch_is_its_singles(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_target_matters_where_it_is_said_to(name: str) -> None:
-    module, x = network(2)
+    module, x = network(2, name)
     differ = not torch.equal(run(name, module, x, 0).relevance, run(name, module, x, 3).relevance)
     assert differ == xc.explainers()[name].target_dependent
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_account_is_kept_and_closes_where_it_is_promised(name: str) -> None:
-    module, x = network(2)
+    module, x = network(2, name)
     account = run(name, module, x).account
     if not xc.explainers()[name].has_account:
         assert account is None
@@ -94,7 +99,7 @@ def test_the_account_is_kept_and_closes_where_it_is_promised(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_module_and_the_image_are_left_alone(name: str) -> None:
-    module, x = network(2)
+    module, x = network(2, name)
     before, image = copy.deepcopy(module.state_dict()), x.clone()
     run(name, module, x)
     assert all(torch.equal(value, before[key]) for key, value in module.state_dict().items())
@@ -106,7 +111,7 @@ def test_the_module_and_the_image_are_left_alone(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_unknown_parameters_are_refused_and_named(name: str) -> None:
-    module, x = network(2)
+    module, x = network(2, name)
     with pytest.raises(xc.LightboxError, match="windwo"):
         xc.attribute(module, x, explainer=name, target=1, windwo=3)
 
@@ -132,7 +137,7 @@ def wrong_values(parameter: xc.Parameter) -> list[object]:
     ("name", "parameter"), [(name, p) for name in NAMES for p in xc.explainers()[name].parameters], ids=str
 )
 def test_every_declared_parameter_is_checked(name: str, parameter: xc.Parameter) -> None:
-    module, x = network(2)
+    module, x = network(2, name)
     for value in wrong_values(parameter):
         with pytest.raises(xc.LightboxError):
             run(name, module, x, **{parameter.name: value})
@@ -142,7 +147,7 @@ def test_every_declared_parameter_is_checked(name: str, parameter: xc.Parameter)
     ("name", "parameter"), [(name, p) for name in NAMES for p in xc.explainers()[name].parameters], ids=str
 )
 def test_every_declared_default_and_choice_works(name: str, parameter: xc.Parameter) -> None:
-    module, x = network(2)
+    module, x = network(2, name)
     values = parameter.choices or (parameter.default,)
     for value in values:
         found = run(name, module, x, **{parameter.name: value})
@@ -151,7 +156,7 @@ def test_every_declared_default_and_choice_works(name: str, parameter: xc.Parame
 
 @pytest.mark.parametrize("name", NAMES)
 def test_train_mode_is_refused(name: str) -> None:
-    module, x = network(2)
+    module, x = network(2, name)
     module.train()
     with pytest.raises(xc.LightboxError):
         run(name, module, x)
@@ -176,7 +181,8 @@ def test_what_it_says_of_itself_is_complete(name: str) -> None:
             assert parameter.default in parameter.choices
 
 
-SEGMENTERS = [case for case in cases() if case[1] >= 2 and case[0] != "deep-taylor"]  # refused: leaky activations
+REFUSED = {"deep-taylor", "cam"}  # leaky activations; no pooling
+SEGMENTERS = [case for case in cases() if case[1] >= 2 and case[0] not in REFUSED]
 
 
 @pytest.mark.parametrize(("name", "dims"), SEGMENTERS)
@@ -193,6 +199,14 @@ def test_the_names_of_the_issue_are_there() -> None:
         "input-x-gradient",
         "grad-cam",
         "occlusion",
+        "cam",
+        "grad-cam++",
+        "hirescam",
+        "layer-cam",
+        "score-cam",
+        "eigen-cam",
+        "fem",
+        "guided-grad-cam",
         "rap",
         "deep-taylor",
         "lrp-z",

@@ -20,8 +20,8 @@ def gradient(module: nn.Module, x: Tensor, targets: Sequence[int]) -> Tensor:
     return torch.autograd.grad(chosen.sum(), u)[0]
 
 
-def grad_cam(module: nn.Module, layer: str, x: Tensor, targets: Sequence[int]) -> Tensor:
-    """ReLU(sum_k mean(dS/dA_k) A_k), (N, 1, *space) of the input, resized linearly without aligned corners."""
+def layer_and_slope(module: nn.Module, layer: str, x: Tensor, targets: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """The layer's output A and d logit / d A, both (N, K, *grid)."""
     module = copy.deepcopy(module).double()
     kept: list[Tensor] = []
 
@@ -33,12 +33,20 @@ def grad_cam(module: nn.Module, layer: str, x: Tensor, targets: Sequence[int]) -
     out = module(x.double())
     handle.remove()
     chosen = torch.stack([out[n].reshape(-1)[target] for n, target in enumerate(targets)])
-    slope = torch.autograd.grad(chosen.sum(), kept[0])[0]
-    space = tuple(range(2, slope.ndim))
-    weights = slope.mean(space, keepdim=True)
-    maps = torch.relu((weights * kept[0].detach()).sum(1, keepdim=True))
+    return kept[0].detach(), torch.autograd.grad(chosen.sum(), kept[0])[0]
+
+
+def on_image(maps: Tensor, x: Tensor) -> Tensor:
+    """Maps (N, 1, *grid) resized linearly without aligned corners to the space of ``x``, the same for every channel."""
     mode = {3: "linear", 4: "bilinear", 5: "trilinear"}[x.ndim]
-    return F.interpolate(maps, x.shape[2:], mode=mode, align_corners=False)
+    return F.interpolate(maps, x.shape[2:], mode=mode, align_corners=False).expand_as(x)
+
+
+def grad_cam(module: nn.Module, layer: str, x: Tensor, targets: Sequence[int]) -> Tensor:
+    """ReLU(sum_k mean(dS/dA_k) A_k), (N, 1, *space) of the input, resized linearly without aligned corners."""
+    maps, slope = layer_and_slope(module, layer, x, targets)
+    weights = slope.mean(tuple(range(2, slope.ndim)), keepdim=True)
+    return on_image(torch.relu((weights * maps).sum(1, keepdim=True)), x)[:, :1]
 
 
 def occlusion(

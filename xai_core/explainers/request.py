@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from xai_core.errors import Cancelled, ModuleStateError, TargetError
-from xai_core.record import record
+from xai_core.keeping import FOR_GRADIENTS
+from xai_core.record import record, record_after
 from xai_core.steps import Recording, Value
 
 Target = int | Sequence[int] | None
@@ -60,6 +61,14 @@ class Request:
         if self.shared is None:
             self.shared = record(self.module, self.x)
         return self.shared
+
+    def behind(self, path: str) -> Request:
+        """The same request for what lies behind the layer ``path`` alone: where nobody shares a recording, the pass up to
+        the layer then costs a plain forward."""
+        if self.shared is not None or not path or path not in dict(self.module.named_modules()):
+            return self
+        tail = record_after(self.module, self.x, path, FOR_GRADIENTS)
+        return replace(self, shared=tail) if len(tail.input.shape) == self.x.ndim > 2 else self
 
     def report(self, share: float) -> None:
         """Tell the listener how far it is, and stop where the person asked to."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cache
-from math import isfinite
+from math import inf, isfinite
 from typing import ClassVar, Literal, Protocol
 
 import torch
@@ -47,6 +47,9 @@ class LinearRule(Hashable, Protocol):
 def divided(relevance: Tensor, z: Tensor, books: Books) -> Tensor:
     """R / z with 0 where z is exactly 0; that R goes to ``stopped``."""
     s = relevance / z
+    if isfinite(float(s.sum())):
+        return s
+    s.nan_to_num_(0.0, inf, -inf)  # 0 / 0: nothing to lose
     if not isfinite(float(s.sum())):
         zero = z == 0
         books.stopped += books.total(torch.where(zero, relevance, torch.zeros((), dtype=z.dtype, device=z.device)))
@@ -129,7 +132,7 @@ class AlphaBeta:
         weight = layer.scale_free_weight if bias is None else layer.weight
         plus, minus = positive(weight), None if is_non_negative and self.beta == 0 else negative(weight)
         result = self._half(
-            layer, a, plus, minus, self._part(bias, positive), self.alpha * relevance, books, is_non_negative
+            layer, a, plus, minus, self._part(bias, positive), _times(self.alpha, relevance), books, is_non_negative
         )
         if self.beta != 0:
             assert minus is not None
@@ -172,8 +175,8 @@ class AlphaBeta:
             s = divided(relevance, _added(parts).expand_as(relevance), books)
             return [part * s for part in parts]
         ups = [positive(part) for part in parts]
-        s = divided(self.alpha * relevance, _added(ups).expand_as(relevance), books)
-        shares = [up * s for up in ups]
+        s = divided(_times(self.alpha, relevance), _added(ups).expand_as(relevance), books)
+        shares = [up.mul_(s) if up.shape == s.shape else up * s for up in ups]
         if self.beta != 0:
             downs = [negative(part) for part in parts]
             s = divided(-self.beta * relevance, _added(downs).expand_as(relevance), books)
@@ -311,6 +314,10 @@ class Study:
 
     def share_sum(self, parts: list[Tensor], relevance: Tensor, books: Books, is_non_negative: bool) -> list[Tensor]:
         return PLUS.share_sum(parts, relevance, books, is_non_negative)
+
+
+def _times(factor: float, relevance: Tensor) -> Tensor:
+    return relevance if factor == 1 else factor * relevance
 
 
 def _added(parts: list[Tensor]) -> Tensor:
