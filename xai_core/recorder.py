@@ -41,18 +41,24 @@ class _Plan:
     def is_non_negative(self, step: Step) -> bool:
         """Whether its outputs are known to hold no negative sample."""
         name = self.name
-        if name in _NON_NEGATIVE_ALWAYS:
-            return True
+        if name in _NON_NEGATIVE_KEPT:
+            for value in step.inputs:
+                if not value.is_non_negative:
+                    return False
+            return _keeps_sign(name, step)
         if name in ("hardtanh", "clamp"):
             low = step.arguments[1] if len(step.arguments) > 1 else step.options.get("min", -1.0)
             return isinstance(low, int | float) and low >= 0
-        if name not in _NON_NEGATIVE_KEPT or not all(value.is_non_negative for value in step.inputs):
-            return False
-        if name in ("add", "mul"):
-            return len(step.inputs) == 2 and float(step.options.get("alpha", 1)) > 0
-        if name == "constant_pad_nd":
-            return len(step.arguments) < 3 or float(step.arguments[2]) >= 0
-        return True
+        return name in _NON_NEGATIVE_ALWAYS
+
+
+def _keeps_sign(name: str, step: Step) -> bool:
+    """Whether an operation that keeps signs as a rule does so with these arguments."""
+    if name in ("add", "mul"):
+        return len(step.inputs) == 2 and float(step.options.get("alpha", 1)) > 0
+    if name == "constant_pad_nd":
+        return len(step.arguments) < 3 or float(step.arguments[2]) >= 0
+    return True
 
 
 _CREATORS = (
@@ -180,8 +186,12 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if position < count:
                 arguments[position] = self._replaced(arguments[position], inputs)
         options = {name: self._replaced(option, inputs) for name, option in kwargs.items()} if kwargs else {}
-        if not inputs and not plan.written and not plan.creates:
-            return function(*args, **kwargs) if kwargs else function(*args)
+        if not inputs and not plan.written:
+            result = function(*args, **kwargs) if kwargs else function(*args)
+            if not plan.creates or not isinstance(result, Tensor) or not result.numel():
+                return result
+            self._finish(Step(plan.name, function, tuple(arguments), options, self._path[-1], ()), plan, result)
+            return result
         step = Step(plan.name, function, tuple(arguments), options, self._path[-1], tuple(inputs))
         for value in self._keeping.inputs(step):
             if value.tensor is None:
@@ -206,19 +216,16 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         outputs = [result] if isinstance(result, Tensor) else [part for part in tensors_of(result) if part.numel()]
         is_non_negative = plan.is_non_negative(step)
         values = []
-        all_constant = True
         for tensor in outputs:
             value = self._new(tensor, is_constant or not tensor.is_floating_point())
             value.producer = step
             value.is_non_negative = is_non_negative
             if value.is_constant:
                 value.tensor = tensor
-            else:
-                all_constant = False
             values.append(value)
         step.outputs = tuple(values)
         self._keeping.keep_outputs(step, outputs)
-        if not all_constant:
+        if not all([value.is_constant for value in values]):
             self.steps.append(step)
 
     def _prepare_write(self, tensor: Tensor) -> list[Value]:
