@@ -13,7 +13,12 @@ SOFT_FILLS = tuple(fill for fill in FILLS if fill != "inpaint")  # for masks tha
 
 
 def filled(x: Tensor, fill: str, lowest: float) -> Tensor:
-    """What hidden samples are replaced by, shaped like ``x``. Under "inpaint" grey, for where there is no rim to paint from."""
+    """What hidden samples are replaced by, shaped like ``x``.
+
+    Under "inpaint" grey, for where there is no rim to paint from; :class:`ParameterError` where ``x`` is no film.
+    """
+    if fill == "inpaint" and x.ndim != 4:
+        raise ParameterError("Inpainting works on films only.", "Choose grey, black or blur.")
     if fill == "black":
         return torch.full_like(x[:1], lowest).expand_as(x)
     if fill == "blur":
@@ -39,12 +44,6 @@ def inpainted(sample: Tensor, hidden: Tensor) -> Tensor:
         plane = sample[channel].detach().cpu().numpy().astype(np.float32)
         result[channel] = torch.from_numpy(cv2.inpaint(plane, mask, 3, cv2.INPAINT_TELEA)).to(sample)
     return result
-
-
-def check_fill(fill: str, dims: int) -> None:
-    """Refuse inpainting on anything but films."""
-    if fill == "inpaint" and dims != 2:
-        raise ParameterError("Inpainting works on films only.", "Choose grey, black or blur.")
 
 
 def with_hidden(own: Tensor, fill: Tensor, hidden: Tensor, inpaint: bool) -> Tensor:

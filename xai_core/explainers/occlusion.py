@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from xai_core.errors import ParameterError
-from xai_core.explainers.fills import FILLS, check_fill, with_hidden
+from xai_core.explainers.fills import FILLS, with_hidden
 from xai_core.explainers.registry import explainer
 from xai_core.explainers.request import Attribution, Request
 from xai_core.explainers.scoring import SCORE, Scoring, fill_of
@@ -96,7 +96,6 @@ def windows_of(space: tuple[int, ...], window: tuple[int, ...], stride: tuple[in
 def occlusion(request: Request, parameters: Mapping[str, Any]) -> Attribution:
     """score(x) - score(part replaced): by space each position the mean over the windows that cover it, the same in every
     channel; by modality one signed number a channel, the same everywhere in it. (N, C, *space)."""
-    check_fill(parameters["fill"], request.x.ndim - 2)
     return _WAYS[parameters["by"]](request, parameters)
 
 
