@@ -1,6 +1,7 @@
 """Meaningful perturbation (Fong and Vedaldi 2017; Fong et al. 2019): the smallest smooth blur that takes the score away.
 
-A mask m, one number a coarse cell, enlarged linearly and in 0..1, is learned by gradient descent (Adam) so as to minimise
+A mask m, one number a coarse cell, enlarged linearly and in 0..1, starts at one half everywhere (at one it can be stuck there) and is
+learned by gradient descent (Adam) so as to minimise
     max(0, 1 - (score(x) - score(x * m + blur * (1 - m))) / D) + l1 * mean(1 - m) + tv * mean(|grad m|^3),
 D = |score(x) - score(blur)| (equation 3 of 2017, with beta = 3): the score gone, little blurred, in one piece. Each step sees the mask moved against the image by some
 pixels (jitter, their equation 4), so that it cannot live on single pixels. The map is 1 - m: how much of a position was blurred away.
@@ -50,7 +51,7 @@ _LINEAR = ("linear", "bilinear", "trilinear")
         Parameter("fill", "choice", "blur", "What masked positions are filled with.", choices=SOFT_FILLS),
         SEED,
     ),
-    dims=(1, 2, 3),
+    dims=(2, 3),
     target_dependent=True,
     exact=False,
     summary="The smallest smooth blur that takes the score away: where hiding little costs much.",
@@ -84,7 +85,7 @@ def _learned(
     cells = tuple(min(size, max(4, round(size / parameters["cell"]))) for size in space)
     generator = torch.Generator().manual_seed(parameters["seed"])
     with torch.enable_grad():
-        mask = torch.ones((1, 1, *cells), dtype=x.dtype, device=x.device, requires_grad=True)
+        mask = torch.full((1, 1, *cells), 0.5, dtype=x.dtype, device=x.device, requires_grad=True)
         optimiser = torch.optim.Adam([mask], parameters["rate"])
         for step in range(parameters["steps"]):
             shift = torch.randint(-parameters["jitter"], parameters["jitter"] + 1, (len(space),), generator=generator)
