@@ -8,7 +8,8 @@ what was hidden spoke for the target.
 It tells what the network does with an image that lacks something, which is a fact about the network and easy to understand. It
 cannot tell the share of parts that stand in for each other: hide one of two equal findings and nothing is lost. A hidden window is
 also a new edge, and an image the network never saw in training (Hooker et al. 2019); compare two fills before believing one.
-Maps are as coarse as the window. Cost: one forward pass a window, or a modality.
+Maps are as coarse as the window. Cost: one forward pass a window, or a modality; on a processor (not on a graphics card) only the
+part of the early layers that a window can reach is computed anew, which changes nothing but the rounding.
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ def _by_space(request: Request, parameters: Mapping[str, Any]) -> Attribution:
         def masked(part: range, own: Tensor = own, fill: Tensor = fill) -> Tensor:
             return torch.stack([_without(own, fill, places[index], parameters["fill"]) for index in part])
 
-        lost = scoring.whole(sample) - scoring.of(sample, len(places), masked)
+        lost = scoring.whole(sample) - scoring.of(sample, len(places), masked, places)
         for place, amount in zip(places, lost, strict=True):
             result[sample][place] += amount
     relevance = (result / covered).unsqueeze(1).expand_as(x).contiguous()

@@ -6,13 +6,14 @@ granted and halved whenever memory runs out; the listener hears how far it is an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from xai_core.errors import MemoryLimitError
+from xai_core.errors import MemoryLimitError, ModuleStateError
 from xai_core.explainers.fills import filled
+from xai_core.explainers.partial import Place, laid_out, plan
 from xai_core.explainers.request import Request, logits_of
 from xai_core.parameters import Parameter
 
@@ -35,16 +36,58 @@ class Scoring:
         """The score (1,) of the unchanged sample."""
         return self._score(self.request.logits[sample : sample + 1], sample)
 
-    def of(self, sample: int, count: int, make: Make) -> Tensor:
-        """The scores (count,) of copies of ``sample``; ``make(part)`` builds those of a range, (len(part), C, *space)."""
+    def of(self, sample: int, count: int, make: Make, places: Sequence[Place] | None = None) -> Tensor:
+        """The scores (count,) of copies of ``sample``; ``make(part)`` builds those of a range, (len(part), C, *space).
+
+        ``places``: the one window in which each copy differs from the sample, all of one size, if that is so.
+        """
         request = self.request
-        chunk = chunk_size(request.x, request.memory_bytes)
         parts = []
-        for part, output in in_chunks(request.module, count, make, chunk, request.closes_with_activation, self.notes):
+        for part, output in self._outputs(sample, count, make, places):
             parts.append(self._score(output, sample))
             self._done += len(part)
             request.report(self._done / self._total)
         return torch.cat(parts)
+
+    def _outputs(
+        self, sample: int, count: int, make: Make, places: Sequence[Place] | None
+    ) -> Iterator[tuple[range, Tensor]]:
+        """Logits of the copies: by partial passes where they can be, the others (or all) by whole ones."""
+        request = self.request
+        chunk = chunk_size(request.x, request.memory_bytes)
+        done = 0
+        if places is not None and request.x.device.type == "cpu" and request.can_be_recorded:
+            for part, output in partial_outputs(request.module, request.x[sample : sample + 1], places, make, chunk):
+                done = part.stop
+                yield part, output
+
+        def others(part: range) -> Tensor:
+            return make(range(done + part.start, done + part.stop))
+
+        strip = request.closes_with_activation
+        for part, output in in_chunks(request.module, count - done, others, chunk, strip, self.notes):
+            yield range(done + part.start, done + part.stop), output
+
+
+def partial_outputs(
+    module: nn.Module, own: Tensor, places: Sequence[Place], make: Make, chunk: int
+) -> Iterator[tuple[range, Tensor]]:
+    """Logits of copies of ``own`` that differ from it in a window each, in equal chunks; ends early where whole passes have to go on."""
+    chunk = -(-len(places) // -(-len(places) // chunk))
+    parts = [range(start, min(start + chunk, len(places))) for start in range(0, len(places), chunk)]
+    if len(parts) < 3:
+        return  # recording costs what could be saved
+    try:
+        first = Request(module, laid_out(make(parts[0])))
+        logits, goal = first.logits, first.logit_value
+        found = plan(first.recording, goal, own, places)
+        yield parts[0], logits
+        if found is None:
+            return
+        for part in parts[1:]:
+            yield part, found(make(part), part)
+    except (MemoryError, RuntimeError, ModuleStateError):
+        return  # too much for the memory at once, or not to be run on these layouts
 
 
 def fill_of(request: Request, sample: int, fill: str) -> Tensor:
