@@ -86,11 +86,11 @@ def test_a_constant_image_loses_nothing_under_grey() -> None:
 
 
 def test_the_answer_does_not_depend_on_the_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
-    from xai_core.explainers import occlusion as own
+    from xai_core.explainers import scoring
 
     module, x = small("plain2d")
     usual = xc.attribute(module, x, explainer="occlusion", target=1, window=3, stride=1).relevance
-    monkeypatch.setattr(own, "chunk_size", lambda *_: 1)
+    monkeypatch.setattr(scoring, "chunk_size", lambda *_: 1)
     single = xc.attribute(module, x, explainer="occlusion", target=1, window=3, stride=1).relevance
     assert deviation(single, usual) < 1e-10
 
@@ -123,3 +123,33 @@ def test_a_window_greater_than_the_image_hides_all_of_it() -> None:
     expected = module(one)[0, 1] - module(mean_of(one))[0, 1]
     assert deviation(found, expected.detach().expand_as(one)) < 1e-9
     assert x.shape[1] == 3
+
+
+@pytest.mark.parametrize(("network", "fill"), [("plain2d", "grey"), ("plain2d", "blur"), ("plain3d", "black")])
+def test_by_modality_is_feature_ablation_of_whole_channels(network: str, fill: str) -> None:
+    from captum.attr import FeatureAblation
+    from scipy.ndimage import gaussian_filter
+
+    module, x = small(network)
+    one = x[1:]
+    sigma = (0, 0, *(max(0.05 * size, 0.5) for size in one.shape[2:]))
+    baseline = {
+        "grey": mean_of(one).contiguous(),
+        "black": torch.full_like(one, float(one.min())),
+        "blur": torch.from_numpy(gaussian_filter(one.numpy(), sigma)),
+    }[fill]
+    channels = torch.arange(one.shape[1]).reshape(1, -1, *[1] * (one.ndim - 2)).expand_as(one)
+    theirs = FeatureAblation(module).attribute(one, baselines=baseline, target=2, feature_mask=channels)
+    found = xc.attribute(module, one, explainer="occlusion", target=2, by="modality", fill=fill).relevance
+    assert deviation(found, theirs) < 1e-6  # its sums are in single precision
+    assert torch.equal(found.flatten(2).amax(2), found.flatten(2).amin(2))
+    assert len(set(found.flatten(2)[0, :, 0].tolist())) == one.shape[1]
+
+
+@pytest.mark.parametrize("fill", ["grey", "inpaint"])
+def test_by_modality_needs_several_and_something_to_put_there(fill: str) -> None:
+    module, x = small("plain2d")
+    if fill == "grey":
+        module, x = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.Flatten()).double().eval(), x[:, :1]
+    with pytest.raises(xc.LightboxError, match="modality"):
+        xc.attribute(module, x, explainer="occlusion", target=1, by="modality", fill=fill)

@@ -1,21 +1,32 @@
-"""Occlusion (Zeiler and Fergus 2014): what the score loses when a window is hidden. Any network, no look inside."""
+"""Occlusion (Zeiler and Fergus 2014): what the score loses when a part of the input is hidden. Any network, no look inside.
+
+By space, a window slides over the image (a block over the volume), the same in every channel: each position shows
+score(x) - score(window replaced), averaged over the windows that cover it. By modality, one input channel after the other is
+hidden wholly: each channel shows score(x) - score(channel replaced), the same everywhere in it. Positive: the score fell, so
+what was hidden spoke for the target.
+
+It tells what the network does with an image that lacks something, which is a fact about the network and easy to understand. It
+cannot tell the share of parts that stand in for each other: hide one of two equal findings and nothing is lost. A hidden window is
+also a new edge, and an image the network never saw in training (Hooker et al. 2019); compare two fills before believing one.
+Maps are as coarse as the window. Cost: one forward pass a window, or a modality; on a processor (not on a graphics card) only the
+part of the early layers that a window can reach is computed anew, which changes nothing but the rounding.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from itertools import product
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from xai_core.errors import MemoryLimitError, ParameterError
+from xai_core.errors import ParameterError
+from xai_core.explainers.fills import FILLS, with_hidden
 from xai_core.explainers.registry import explainer
-from xai_core.explainers.request import Attribution, Request, logits_of
+from xai_core.explainers.request import Attribution, Request
+from xai_core.explainers.scoring import SCORE, Scoring, fill_of
 from xai_core.parameters import Parameter
-
-FILLS = ("grey", "black", "blur", "inpaint")
 
 
 def starts(size: int, window: int, stride: int) -> list[int]:
@@ -35,73 +46,6 @@ def windows_of(space: tuple[int, ...], window: tuple[int, ...], stride: tuple[in
     ]
 
 
-def filled(x: Tensor, fill: str, lowest: float) -> Tensor:
-    """What hidden samples are replaced by, shaped like ``x`` (inpaint is done window by window)."""
-    if fill == "grey":
-        return x.flatten(2).mean(2).reshape(x.shape[:2] + (1,) * (x.ndim - 2)).expand_as(x)
-    if fill == "black":
-        return torch.full_like(x[:1], lowest).expand_as(x)
-    return blurred(x, 0.05)
-
-
-def blurred(x: Tensor, share: float) -> Tensor:
-    """Gaussian blur along the space axes, sigma = ``share`` of the axis."""
-    from scipy.ndimage import gaussian_filter
-
-    sigma = (0.0, 0.0, *(max(share * size, 0.5) for size in x.shape[2:]))
-    return torch.from_numpy(gaussian_filter(x.detach().cpu().numpy(), sigma)).to(x)
-
-
-def inpainted(sample: Tensor, window: tuple[slice, ...]) -> Tensor:
-    """The window of one sample (C, H, W) filled from its rim (Telea 2004, cv2.inpaint radius 3)."""
-    import cv2
-
-    result = sample.clone()
-    mask = np.zeros(tuple(sample.shape[1:]), np.uint8)
-    mask[window] = 255
-    for channel in range(sample.shape[0]):
-        plane = sample[channel].detach().cpu().numpy().astype(np.float32)
-        result[channel] = torch.from_numpy(cv2.inpaint(plane, mask, 3, cv2.INPAINT_TELEA)).to(sample)
-    return result
-
-
-def in_chunks(
-    module: nn.Module, count: int, make: Callable[[range], Tensor], chunk: int, strip: bool, notes: list[str]
-) -> Iterator[tuple[range, Tensor]]:
-    """Outputs of ``count`` inputs made on demand; the chunk is halved whenever memory runs out, which ``notes`` then says."""
-    start = 0
-    layout = torch.channels_last  # a third faster on films; networks that view() their maps need the plain layout
-    while start < count:
-        part = range(start, min(start + chunk, count))
-        copies = make(part)
-        try:
-            yield (
-                part,
-                logits_of(module, copies.contiguous(memory_format=layout) if copies.ndim == 4 else copies, strip),
-            )
-        except (MemoryError, RuntimeError) as error:
-            if "memory" not in str(error).lower() and not isinstance(error, MemoryError):
-                if layout is torch.contiguous_format or copies.ndim != 4:
-                    raise
-                layout = torch.contiguous_format
-                continue
-            if chunk == 1:
-                raise MemoryLimitError(
-                    "Not even one masked copy of this image fits into memory.",
-                    "Close other programs, or use a smaller model.",
-                ) from None
-            chunk = max(1, chunk // 2)
-            notes[:] = [f"Memory ran short: {chunk} copies were run at a time."]
-            continue
-        start = part.stop
-
-
-def chunk_size(x: Tensor, memory_bytes: int) -> int:
-    """Copies of one sample that run together: about 150 activations of the input's size each, at most 16."""
-    per_copy = x[:1].numel() * x.element_size() * 150
-    return int(max(1, min(16, memory_bytes // max(per_copy, 1))))
-
-
 @explainer(
     name="occlusion",
     title="Occlusion",
@@ -112,7 +56,7 @@ def chunk_size(x: Tensor, memory_bytes: int) -> int:
             "window",
             "int",
             None,
-            "Side of the hidden window; empty: an eighth of the image's side.",
+            "Side of the hidden window, by space only; empty: an eighth of the image's side.",
             1,
             4096,
             1,
@@ -120,10 +64,25 @@ def chunk_size(x: Tensor, memory_bytes: int) -> int:
             optional=True,
         ),
         Parameter(
-            "stride", "int", None, "Step between windows; empty: half a window.", 1, 4096, 1, unit="px", optional=True
+            "stride",
+            "int",
+            None,
+            "Step between windows, by space only; empty: half a window.",
+            1,
+            4096,
+            1,
+            unit="px",
+            optional=True,
         ),
-        Parameter("fill", "choice", "grey", "What the window is filled with.", choices=FILLS),
-        Parameter("score", "choice", "logit", "What is measured.", choices=("logit", "probability")),
+        Parameter("fill", "choice", "grey", "What the hidden part is filled with.", choices=FILLS),
+        SCORE,
+        Parameter(
+            "by",
+            "choice",
+            "space",
+            "What is hidden at a time: a window in every channel, or one whole input channel.",
+            choices=("space", "modality"),
+        ),
     ),
     dims=(1, 2, 3),
     target_dependent=True,
@@ -136,7 +95,12 @@ def chunk_size(x: Tensor, memory_bytes: int) -> int:
     cost=170.0,
 )
 def occlusion(request: Request, parameters: Mapping[str, Any]) -> Attribution:
-    """score(x) - score(window replaced), each position the mean over the windows that cover it; the same in every channel."""
+    """score(x) - score(part replaced): by space each position the mean over the windows that cover it, the same in every
+    channel; by modality one signed number a channel, the same everywhere in it. (N, C, *space)."""
+    return _WAYS[parameters["by"]](request, parameters)
+
+
+def _by_space(request: Request, parameters: Mapping[str, Any]) -> Attribution:
     x = request.x
     space = tuple(x.shape[2:])
     window = tuple(min(size, parameters["window"] or max(1, round(size / 8))) for size in space)
@@ -146,53 +110,60 @@ def occlusion(request: Request, parameters: Mapping[str, Any]) -> Attribution:
             f"A stride of {max(stride)} leaves gaps between windows of {min(window)} px.",
             "Take a stride not greater than the window.",
         )
-    if parameters["fill"] == "inpaint" and len(space) != 2:
-        raise ParameterError("Inpainting works on films only.", "Choose grey, black or blur.")
     places = windows_of(space, window, stride)
-    strip = request.closes_with_activation
-    score = _scorer(request, parameters["score"])
-    chunk = chunk_size(x, request.memory_bytes)
+    scoring = Scoring(request, parameters["score"], len(places) * x.shape[0])
     result = torch.zeros_like(x[:, 0])
     covered = torch.zeros(space, dtype=x.dtype, device=x.device)
-    done = 0
-    notes: list[str] = []
+    for place in places:
+        covered[place] += 1
     for sample in range(x.shape[0]):
-        own = x[sample : sample + 1]
-        lowest = request.bounds[0] if request.bounds is not None else float(own.min())
-        fill = filled(own, "grey" if parameters["fill"] == "inpaint" else parameters["fill"], lowest)[0]
-        whole = score(request.logits[sample : sample + 1], sample)
+        own, fill = x[sample], fill_of(request, sample, parameters["fill"])
 
         def masked(part: range, own: Tensor = own, fill: Tensor = fill) -> Tensor:
-            copies = own.repeat((len(part),) + (1,) * (own.ndim - 1))
-            for row, index in enumerate(part):
-                place = places[index]
-                source = inpainted(own[0], place) if parameters["fill"] == "inpaint" else fill
-                copies[row][(slice(None), *place)] = source[(slice(None), *place)]
-            return copies
+            return torch.stack([_without(own, fill, places[index], parameters["fill"]) for index in part])
 
-        for part, output in in_chunks(request.module, len(places), masked, chunk, strip, notes):
-            for lost, index in zip(whole - score(output, sample), part, strict=True):
-                result[sample][places[index]] += lost
-                if sample == 0:
-                    covered[places[index]] += 1
-            done += len(part)
-            request.report(done / (len(places) * x.shape[0]))
+        lost = scoring.whole(sample) - scoring.of(sample, len(places), masked, places)
+        for place, amount in zip(places, lost, strict=True):
+            result[sample][place] += amount
     relevance = (result / covered).unsqueeze(1).expand_as(x).contiguous()
     facts = {"windows": float(len(places)), "window": float(max(window)), "stride": float(max(stride))}
-    return Attribution(relevance, None, request.targets(), tuple(notes), facts=facts)
+    return Attribution(relevance, None, request.targets(), tuple(scoring.notes), facts=facts)
 
 
-def _scorer(request: Request, kind: str) -> Callable[[Tensor, int], Tensor]:
-    """The explained scalar of outputs (n, L, *space) of one sample's copies."""
-    selection = request.selection()
-    labels = selection.shape[1] if selection.ndim > 1 else 1
-    last = request.recording.result.producer if request.can_be_recorded else None
-    is_exclusive = last is not None and last.operation == "_softmax"
+def _without(own: Tensor, fill: Tensor, place: tuple[slice, ...], kind: str) -> Tensor:
+    """One sample (C, *space) with the window at ``place`` hidden."""
+    if kind == "inpaint":
+        hidden = torch.zeros(own.shape[1:], dtype=torch.bool, device=own.device)
+        hidden[place] = True
+        return with_hidden(own, fill, hidden, inpaint=True)
+    copy = own.clone()
+    copy[(slice(None), *place)] = fill[(slice(None), *place)]
+    return copy
 
-    def score(output: Tensor, sample: int) -> Tensor:
-        own = selection[sample : sample + 1]
-        if kind == "probability":
-            output = output.softmax(1) if is_exclusive and labels > 1 else output.sigmoid()
-        return (output * own).flatten(1).sum(1)
 
-    return score
+def _by_modality(request: Request, parameters: Mapping[str, Any]) -> Attribution:
+    x = request.x
+    channels = x.shape[1]
+    if channels == 1:
+        raise ParameterError("The network has a single input channel: there is no modality to hide.", "Hide by space.")
+    if parameters["fill"] == "inpaint":
+        raise ParameterError(
+            "A modality that is hidden wholly has no rim to inpaint from.", "Choose grey, black or blur."
+        )
+    scoring = Scoring(request, parameters["score"], channels * x.shape[0])
+    lost = torch.zeros(x.shape[:2], dtype=x.dtype, device=x.device)
+    for sample in range(x.shape[0]):
+        own, fill = x[sample], fill_of(request, sample, parameters["fill"])
+
+        def masked(part: range, own: Tensor = own, fill: Tensor = fill) -> Tensor:
+            copies = own.repeat((len(part),) + (1,) * own.ndim)
+            for row, channel in enumerate(part):
+                copies[row, channel] = fill[channel]
+            return copies
+
+        lost[sample] = scoring.whole(sample) - scoring.of(sample, channels, masked)
+    relevance = lost.reshape(lost.shape + (1,) * (x.ndim - 2)).expand_as(x).contiguous()
+    return Attribution(relevance, None, request.targets(), tuple(scoring.notes), facts={"modalities": float(channels)})
+
+
+_WAYS = {"space": _by_space, "modality": _by_modality}

@@ -42,7 +42,7 @@ class ExplainerInfo:
     source: str
     is_signed: bool = True
     reduce: Literal["sum", "max-abs", "mean"] = "sum"
-    unit: Literal["logit", "logit per window", "none"] = "none"
+    unit: Literal["logit", "logit per window", "logit per segment", "none"] = "none"
     has_account: bool = False
     black_box: bool = False
     cost: float = 3.0
