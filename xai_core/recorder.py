@@ -7,7 +7,7 @@ cloned before a later write would change it; the rest may be freed as in any for
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,10 +98,14 @@ def _plan(function: Any) -> _Plan:
 
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Sees every ATen operation of this thread between ``run``'s start and end; ``names``: dotted path by id of a module."""
+    """Sees every ATen operation of this thread between ``run``'s start and end; ``names``: dotted path by id of a module.
 
-    def __init__(self, names: Mapping[int, str]) -> None:
+    ``keeps``: the steps whose inputs are kept, and nothing else; None: what the rules of relevance usually need.
+    """
+
+    def __init__(self, names: Mapping[int, str], keeps: Callable[[Step], bool] | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._keeps = keeps
         self.steps: list[Step] = []
         self.module_outputs: dict[str, Value] = {}
         self._names = names
@@ -172,8 +176,12 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not inputs and not plan.written and not plan.creates:
             return function(*args, **(kwargs or {}))
         step = Step(plan.name, function, arguments, options, self._path[-1], tuple(inputs))
-        for position in plan.kept_inputs:
-            self._keep(step, position, args)
+        if self._keeps is None:
+            for position in plan.kept_inputs:
+                self._keep(step, position, args)
+        elif inputs and self._keeps(step):
+            for argument, given in zip(arguments, args, strict=True):
+                self._keep_all(argument, given)
         targets = [args[position] for position in plan.written if position < len(args)]
         sharers = [(tensor, self._prepare_write(tensor)) for tensor in targets if isinstance(tensor, Tensor)]
         result = function(*args, **(kwargs or {}))
@@ -196,6 +204,14 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 return
             value.tensor = args[position]
 
+    @classmethod
+    def _keep_all(cls, argument: Any, given: Any) -> None:
+        if isinstance(argument, Value):
+            argument.tensor = given
+        elif isinstance(argument, list):
+            for part, tensor in zip(argument, given, strict=True):
+                cls._keep_all(part, tensor)
+
     def _finish(self, step: Step, plan: _Plan, result: Any) -> None:
         is_constant = plan.creates or all(value.is_constant for value in step.inputs)
         outputs = (
@@ -211,8 +227,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 value.tensor = tensor
             values.append(value)
         step.outputs = tuple(values)
-        for position in plan.kept_outputs:
-            values[position].tensor = outputs[position]
+        if self._keeps is None:
+            for position in plan.kept_outputs:
+                values[position].tensor = outputs[position]
         if not all(value.is_constant for value in values):
             self.steps.append(step)
 

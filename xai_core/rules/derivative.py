@@ -50,7 +50,7 @@ def _convolution(recording: Recording, step: Step, grad: Tensor) -> list[tuple[V
     a, weight = step.arguments[:2]
     if is_free(a) or not is_free(weight) or not is_free(step.arguments[2]):
         return list(_by_autograd(recording, step, [grad]))
-    like = recording.tensor(a)
+    like = a.tensor if a.tensor is not None else grad.new_empty(a.shape)  # its shape is read, not its samples
     result = torch.ops.aten.convolution_backward(
         grad, like, constant(weight), None, *step.arguments[3:], [True, False, False]
     )
