@@ -49,7 +49,8 @@ def relu_slope(image: Tensor, baseline: Tensor) -> Tensor:
     """The slope of max(x, 0), in as few passes as it takes: between 0 and 1 whatever the rounding."""
     run = image - baseline
     slope = image.clamp_min(0).sub_(baseline.clamp_min(0)).div_(run)
-    return torch.where(run == 0, (image > 0).to(slope.dtype), slope)
+    still = run == 0
+    return torch.where(still, (image > 0).to(slope.dtype), slope) if bool(still.any()) else slope
 
 
 def _is_plain(step: Step, value: Value) -> bool:
