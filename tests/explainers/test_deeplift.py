@@ -151,12 +151,26 @@ def test_a_linear_network_is_weights_times_difference(variant: str) -> None:
 
 
 # --- captum, on networks of modules used once ----------------------------------------------------------------
+# captum 0.9 loses completeness where a max pool adjoins an activation (its own convergence delta says so), falls back to the
+# first sample's gradient (its issue 1276), and drops all but one share where pooling windows overlap (max_unpool assigns).
+# So it is given the same function with an identity convolution between the two, and windows that do not overlap.
 
 
-def by_modules(activation: Callable[[], nn.Module], pool: nn.Module) -> nn.Module:
-    layers = [nn.Conv2d(3, 6, 3, padding=1), activation(), pool, nn.Conv2d(6, 5, 3), activation()]
+def by_modules(activation: Callable[[], nn.Module], pool: nn.Module, between: nn.Module) -> nn.Module:
+    layers = [nn.Conv2d(3, 6, 3, padding=1), activation(), between, pool, nn.Conv2d(6, 5, 3), activation()]
     head = [nn.Flatten(), nn.Linear(5 * 4, 8), activation(), nn.Linear(8, 4)]
-    return randomised(nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), *head), 6).double()
+    module = randomised(nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), *head), 6).double()
+    if isinstance(between, nn.Conv2d):
+        nn.init.dirac_(between.weight)
+        nn.init.zeros_(between.bias)
+    return module
+
+
+def same_function(module: nn.Module, other: nn.Module) -> None:
+    """``module`` gets the parameters of ``other``, which has an identity more."""
+    own = [layer for n, layer in enumerate(other) if n != 2]
+    for layer, source in zip([layer for n, layer in enumerate(module) if n != 2], own, strict=True):
+        layer.load_state_dict(source.state_dict())
 
 
 @pytest.mark.parametrize("activation", [nn.ReLU, nn.Sigmoid, nn.Tanh, nn.ELU, nn.Softplus, nn.LeakyReLU])
@@ -164,9 +178,13 @@ def by_modules(activation: Callable[[], nn.Module], pool: nn.Module) -> nn.Modul
 def test_captum_rescale(activation: Callable[[], nn.Module], pool: nn.Module) -> None:
     from captum.attr import DeepLift
 
-    module, x = by_modules(activation, pool), smooth(2, 3, 12, 12, seed=6, dtype=torch.float64)
-    theirs = DeepLift(module).attribute(x.clone(), lowest(x), target=2).detach()
-    assert deviation(lift(module, x, 2).relevance, theirs) < 1e-8
+    apart = by_modules(activation, pool, nn.Conv2d(6, 6, 1))
+    module = by_modules(activation, pool, nn.Identity())
+    same_function(module, apart)
+    x = smooth(1, 3, 12, 12, seed=6, dtype=torch.float64)
+    theirs, delta = DeepLift(apart).attribute(x.clone(), lowest(x), target=2, return_convergence_delta=True)
+    assert float(delta.abs().max()) < 1e-10
+    assert deviation(lift(module, x, 2).relevance, theirs.detach()) < 1e-8
 
 
 # --- completeness ------------------------------------------------------------------------------------------
@@ -229,7 +247,7 @@ MIDDLES: dict[str, Callable[[Tensor], Tensor]] = {
     "power": lambda x: (x.square() + 0.5).pow(1.7),
     "step": lambda x: x.round() + x,
     "relu by a mask": lambda x: x * (x > 0).to(x.dtype),
-    "relu by where": lambda x: torch.where(x > 0, x, 0.1 * x),
+    "relu by where": lambda x: torch.where(x > 0, x, torch.zeros_like(x)),
     "gate": lambda x: x * torch.sigmoid(x.mean((2, 3), keepdim=True)),
     "gated halves": lambda x: F.glu(torch.cat([x, x.flip(1)], 1), 1),
     "quotient": lambda x: x / (1 + x.abs().mean(1, keepdim=True)),
@@ -270,6 +288,14 @@ def vision_transformer() -> nn.Module:
     return module
 
 
+def efficientnet() -> nn.Module:
+    from torchvision.models.efficientnet import EfficientNet, MBConvConfig
+
+    return EfficientNet(
+        [MBConvConfig(1, 3, 1, 32, 8, 1, 1, 1), MBConvConfig(4, 5, 2, 8, 12, 2, 1, 1)], 0.2, num_classes=5
+    )
+
+
 def convnext() -> nn.Module:
     from torchvision.models.convnext import CNBlockConfig, ConvNeXt
 
@@ -277,8 +303,8 @@ def convnext() -> nn.Module:
 
 
 MODERN: dict[str, Callable[[], nn.Module]] = {
-    "efficientnet_b0": lambda: torchvision.models.efficientnet_b0(num_classes=5),
-    "mobilenet_v2": lambda: torchvision.models.mobilenet_v2(num_classes=5),
+    "efficientnet": efficientnet,
+    "mobilenet_v2": lambda: torchvision.models.mobilenet_v2(num_classes=5, width_mult=0.25),
     "vision transformer": vision_transformer,
     "convnext": convnext,
 }
@@ -292,10 +318,8 @@ def test_complete_on_torchvision_unmodified(name: str, variant: str) -> None:
     assert missing(module, smooth(1, 3, 32, 32, seed=5, dtype=torch.float64), variant=variant) < 1e-9
 
 
-@pytest.mark.parametrize("name", ["resnet18", "vgg16", "densenet121", "inception_v3"])
-def test_the_books_close_on_the_matrix_in_single_precision(name: str) -> None:
-    side = 80 if name == "inception_v3" else 48
-    module, x = big(name), smooth(1, 3, side, side, seed=5)
+def test_the_books_close_on_resnet18_in_single_precision() -> None:
+    module, x = big("resnet18"), smooth(1, 3, 48, 48, seed=5)
     account = lift(module, x, 3).account
     with torch.no_grad():
         seed = float(module(x)[0, 3] - module(lowest(x))[0, 3])

@@ -5,15 +5,17 @@ computed from, and so on down to the pixels: the map is multiplier * (image - ba
 exactly. `rescale` gives a nonlinear unit the one multiplier delta_out / delta_in, where a gradient would say 0 on a saturated unit;
 `reveal-cancel` follows what pushed a unit up and what pushed it down separately, so that two causes that cancel are both shown.
 
-What it can tell: contributions against a baseline, in logits, in about four forward passes, without the gradient's noise at
-saturated units. What it cannot: it is no limit of anything that one could measure. Two networks that compute the same function
-can have different DeepLIFT maps (Sundararajan et al. 2017, section 2); the multipliers do not obey the chain rule where units
-multiply (Ancona et al. 2018). Like integrated gradients it sees nothing where the image equals its baseline, and depends on
-that choice as much as on the image (Sturmfels et al. 2020). Rescale cancels what reveal-cancel shows.
+What it can tell: contributions against a baseline, in logits, in about four forward passes, without the gradient's zeros at
+saturated units. What it cannot: two networks that compute the same function can have different DeepLIFT maps (Sundararajan et al.
+2017), so it speaks of this network's computation, not of its function alone. Like integrated gradients it sees nothing where the
+image equals its baseline, and depends on that choice as much as on the image (Sturmfels et al. 2020). Rescale cancels what
+reveal-cancel shows. The paper has no rule for units that are multiplied, attention or layer norm; ours are complete and written
+down in `xai_core/rules/multipliers*.py` (published ones differ from integrated gradients there, Ancona et al. 2018).
 
-Peers: captum's DeepLift works on modules by hooks: it refuses torchvision's ResNet, whose ReLU modules are used twice, and skips
-functional ReLUs (Inception: most of the difference is lost) and products of activations. Here every operation is recorded, and the account
-says what is missing. A network whose way through its own code depends on the samples is refused.
+Peers: captum's DeepLift works on modules by hooks: it refuses torchvision's ResNet, whose ReLU modules are used twice, skips
+functional ReLUs (Inception: most of the difference is lost) and products of activations, and loses part where a max pool adjoins
+an activation or its windows overlap. Here every operation is recorded, and the account says what is missing.
+A network whose way through its own code depends on the samples is refused.
 """
 
 from __future__ import annotations
