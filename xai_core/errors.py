@@ -65,6 +65,19 @@ class UnsupportedOperationError(LightboxError):
         super().__init__(f"{explainer} has no rule for the operation {operation}{where}.", remedy)
 
 
+class NoRectifierError(UnsupportedOperationError):
+    """Guided backpropagation and deconvnet have nothing to act on: the network holds no ReLU.
+
+    ``operation`` and ``module_path`` name the first activation that it holds instead, or are empty.
+    """
+
+    def __init__(self, explainer: str, operation: str, module_path: str, alternatives: Sequence[str]) -> None:
+        super().__init__(operation, module_path, explainer, alternatives)
+        found = f"its activation is {operation}" if operation else "it has no activation at all"
+        sentence = f"{explainer} changes how ReLUs pass the gradient back, and this network has none: {found}."
+        LightboxError.__init__(self, sentence, self.remedy)
+
+
 class MemoryLimitError(LightboxError):
     """Even the smallest chunk does not fit into memory."""
 

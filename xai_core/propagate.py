@@ -27,11 +27,13 @@ def walk(
     until: Value | None = None,
     on_value: Filter | None = None,
     watched: Mapping[int, list[Tensor]] | None = None,
+    consumes: bool = False,
 ) -> Tensor:
     """Carry ``seed`` (shaped like the result) down to ``until`` (default: the input); returns a tensor shaped like it.
 
     ``on_value`` sees the whole relevance of every value before it goes further (pass and clamp filters);
-    ``watched`` collects the relevance of values by index.
+    ``watched`` collects the relevance of values by index. ``consumes`` lets go of what the recording holds as the walk passes it:
+    a recording can be walked so once, and takes no more memory than autograd's graph.
     """
     goal = recording.input if until is None else until
     pending: dict[int, Tensor] = {recording.result.index: seed}
@@ -61,6 +63,9 @@ def walk(
             else:
                 pending[value.index] = present + share
                 summed.add(value.index)
+        if consumes:
+            for output in step.outputs:
+                output.tensor = output.positive = None
     arrived = pending.get(goal.index)
     if arrived is None:
         arrived = torch.zeros(goal.shape, dtype=seed.dtype, device=seed.device)
@@ -88,8 +93,10 @@ def gradient_walk(
     *,
     until: Value | None = None,
     replaced: Mapping[str, Rule] | None = None,
+    consumes: bool = False,
 ) -> Tensor:
-    """d (seed . result) / d ``until``; ``replaced`` gives operations another backward (deconvnet, guided backprop)."""
+    """d (seed . result) / d ``until``; ``replaced`` gives operations another backward (deconvnet, guided backprop);
+    ``consumes``: as in ``walk``."""
     special = replaced or {}
 
     def rule(step: Step, grads: Sequence[Tensor | None]) -> Iterable[tuple[Value, Tensor]]:
@@ -97,4 +104,4 @@ def gradient_walk(
         return other(step, grads) if other is not None else derivative_of(recording, step, grads)
 
     with torch.no_grad():
-        return walk(recording, seed, rule, until=until)
+        return walk(recording, seed, rule, until=until, consumes=consumes)

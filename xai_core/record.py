@@ -8,7 +8,6 @@ any other is recomputed from its producer when a rule asks for it. The module is
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
@@ -17,21 +16,22 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from xai_core.errors import ForwardError, ModuleStateError
+from xai_core.keeping import FOR_RULES, Keeping
 from xai_core.recorder import Recorder
 from xai_core.steps import Recording, Step, Value, tensors_of
 
 __all__ = ["Recording", "Step", "Value", "record"]
 
 
-def record(module: nn.Module, x: Tensor, *, keeps: Callable[[Step], bool] | None = None) -> Recording:
+def record(module: nn.Module, x: Tensor, keeping: Keeping = FOR_RULES) -> Recording:
     """Run ``module(x)`` once, unmodified and in eval mode, and keep what happened.
 
-    x: (N, C, *space) floating point on the module's device. ``keeps``: the steps whose inputs stay in memory (None: what
-    the rules of relevance usually need); the rest is recomputed when asked for. Returns a :class:`Recording`.
+    x: (N, C, *space) floating point on the module's device. ``keeping``: which tensors it holds on to: what every rule needs,
+    or the little that the chain rule needs (``FOR_GRADIENTS``). Returns a :class:`Recording`.
     Raises :class:`ModuleStateError` for a module in train mode, a scripted one, another device, or values that are not finite.
     """
     names = _check(module, x)
-    recorder = Recorder(names, keeps)
+    recorder = Recorder(names, keeping)
     with torch.inference_mode(False), torch.no_grad():
         # A fresh object and fresh memory: the caller's tensor is neither written to nor confused with ours.
         own = x.detach().clone(memory_format=torch.preserve_format)

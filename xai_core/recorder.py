@@ -1,13 +1,13 @@
 """The dispatch mode behind ``record``: sees every ATen operation of one thread and writes it down.
 
 In-place writes make new values; what shares their memory becomes new values too. What rules usually need is kept,
-cloned before a later write would change it; the rest may be freed as in any forward pass.
+cloned before a later write would change it (:mod:`xai_core.keeping`); the rest may be freed as in any forward pass.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,25 +15,9 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from xai_core.steps import NORMS, OVERWRITE, Step, Value, describe, layout_of, tensors_of
+from xai_core.keeping import FOR_RULES, Keeping
+from xai_core.steps import OVERWRITE, Step, Value, describe, layout_of, tensors_of
 
-KEPT_INPUTS: Mapping[str, tuple[int, ...]] = {
-    **dict.fromkeys(
-        "convolution silu gelu hardswish mish avg_pool2d avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d mean sum "
-        "native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_no_training native_layer_norm "
-        "native_group_norm".split(),
-        (0,),
-    ),
-    **dict.fromkeys("mm bmm add sub mul div".split(), (0, 1)),
-    "addmm": (1,),
-}
-KEPT_OUTPUTS: Mapping[str, tuple[int, ...]] = {
-    **dict.fromkeys("addmm relu _softmax sigmoid tanh hardsigmoid".split(), (0,)),
-    **dict.fromkeys(
-        "max_pool2d_with_indices max_pool3d_with_indices adaptive_max_pool2d adaptive_max_pool3d".split(), (1,)
-    ),
-}
-LINEAR_PRODUCERS = frozenset({"convolution", "addmm", "mm"})
 _NON_NEGATIVE_ALWAYS = frozenset({"relu", "sigmoid", "_softmax", "hardsigmoid", "abs", "square", "exp"})
 _NON_NEGATIVE_KEPT = frozenset(
     "max_pool2d_with_indices max_pool3d_with_indices avg_pool2d avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d "
@@ -49,8 +33,6 @@ class _Plan:
 
     name: str
     written: tuple[int, ...]
-    kept_inputs: tuple[int, ...]
-    kept_outputs: tuple[int, ...]
     creates: bool
 
     def is_non_negative(self, step: Step) -> bool:
@@ -89,8 +71,6 @@ def _plan(function: Any) -> _Plan:
     found = _Plan(
         name,
         description.written,
-        KEPT_INPUTS.get(name, ()),
-        KEPT_OUTPUTS.get(name, ()),
         name.startswith(_CREATORS),
     )
     _PLANS[function] = found
@@ -98,14 +78,12 @@ def _plan(function: Any) -> _Plan:
 
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Sees every ATen operation of this thread between ``run``'s start and end; ``names``: dotted path by id of a module.
+    """Sees every ATen operation of this thread between ``run``'s start and end; ``names``: dotted path by id of a module;
+    ``keeping``: which tensors are held on to."""
 
-    ``keeps``: the steps whose inputs are kept, and nothing else; None: what the rules of relevance usually need.
-    """
-
-    def __init__(self, names: Mapping[int, str], keeps: Callable[[Step], bool] | None = None) -> None:
+    def __init__(self, names: Mapping[int, str], keeping: Keeping = FOR_RULES) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._keeps = keeps
+        self._keeping = keeping
         self.steps: list[Step] = []
         self.module_outputs: dict[str, Value] = {}
         self._names = names
@@ -176,12 +154,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not inputs and not plan.written and not plan.creates:
             return function(*args, **(kwargs or {}))
         step = Step(plan.name, function, arguments, options, self._path[-1], tuple(inputs))
-        if self._keeps is None:
-            for position in plan.kept_inputs:
-                self._keep(step, position, args)
-        elif inputs and self._keeps(step):
-            for argument, given in zip(arguments, args, strict=True):
-                self._keep_all(argument, given)
+        for value in self._keeping.inputs(step):
+            if value.tensor is None:
+                value.tensor = value.ref()
         targets = [args[position] for position in plan.written if position < len(args)]
         sharers = [(tensor, self._prepare_write(tensor)) for tensor in targets if isinstance(tensor, Tensor)]
         result = function(*args, **(kwargs or {}))
@@ -192,25 +167,6 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 for other in others:
                     self._overwrite(other, new)
         return result
-
-    @staticmethod
-    def _keep(step: Step, position: int, args: Any) -> None:
-        if position >= len(step.arguments):
-            return
-        value = step.arguments[position]
-        if isinstance(value, Value) and value.tensor is None:
-            producer = value.producer
-            if step.operation in NORMS and producer is not None and producer.operation in LINEAR_PRODUCERS:
-                return
-            value.tensor = args[position]
-
-    @classmethod
-    def _keep_all(cls, argument: Any, given: Any) -> None:
-        if isinstance(argument, Value):
-            argument.tensor = given
-        elif isinstance(argument, list):
-            for part, tensor in zip(argument, given, strict=True):
-                cls._keep_all(part, tensor)
 
     def _finish(self, step: Step, plan: _Plan, result: Any) -> None:
         is_constant = plan.creates or all(value.is_constant for value in step.inputs)
@@ -227,9 +183,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 value.tensor = tensor
             values.append(value)
         step.outputs = tuple(values)
-        if self._keeps is None:
-            for position in plan.kept_outputs:
-                values[position].tensor = outputs[position]
+        self._keeping.keep_outputs(step, outputs)
         if not all(value.is_constant for value in values):
             self.steps.append(step)
 

@@ -19,7 +19,7 @@ class Value:
     """One version of one tensor of the forward pass.
 
     ``shape``, ``dtype``; ``is_constant``: does not depend on the input; ``is_non_negative``: known to hold no negative
-    sample; ``producer``: the step that made it, None for the input; ``consumers``: how many steps read it.
+    sample; ``positive``: where it is above zero, kept in the place of its samples; ``producer``: the step that made it, None for the input; ``consumers``: how many steps read it.
     """
 
     __slots__ = (
@@ -29,6 +29,7 @@ class Value:
         "index",
         "is_constant",
         "is_non_negative",
+        "positive",
         "ref",
         "shape",
         "tensor",
@@ -42,6 +43,7 @@ class Value:
         self.tensor: Tensor | None = None
         self.is_constant = is_constant
         self.is_non_negative = False
+        self.positive: Tensor | None = None
         self._producer: weakref.ref[Step] | None = None
         self.consumers = 0
 
@@ -135,6 +137,11 @@ class Recording:
             for value in step.outputs[:1]
             if not value.is_constant
         )
+
+    @property
+    def is_channels_last(self) -> bool:
+        """Whether the maps of a film's pass lie in memory channels last, as convolutions on a CPU like best."""
+        return self.x.ndim == 4 and self.x.stride(1) == 1
 
     def tensor(self, value: Value) -> Tensor:
         """The samples of ``value``: kept ones at once, others recomputed from their producer."""

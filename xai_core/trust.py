@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from xai_core.explainers.completeness import COMPLETENESS_ERROR
 from xai_core.explainers.registry import ExplainerInfo
 from xai_core.rules.books import is_closed
 
@@ -102,6 +103,18 @@ def books_close(evidence: Evidence) -> Finding | None:
             "bad", "books open", f"Relevance of {account['error']:.3g} of {account['seed']:.3g} is unaccounted for."
         )
     return Finding("good", "books closed", f"The books close: all of {account['seed']:.3g} is accounted for.")
+
+
+@check
+def adds_up(evidence: Evidence) -> Finding | None:
+    error = evidence.facts.get(COMPLETENESS_ERROR)
+    if not isinstance(error, float):
+        return None
+    added, wanted = evidence.facts["map_sum"], evidence.facts["difference"]
+    told = f"The map adds up to {added:.3g}, and f(image) - f(baseline) is {wanted:.3g}: {error:.1%} off."
+    if error <= 0.05:
+        return Finding("good", "adds up", told)
+    return Finding("caution" if error <= 0.5 else "bad", "does not add up", f"{told} Take more steps or samples.")
 
 
 @check

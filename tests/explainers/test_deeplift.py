@@ -16,8 +16,9 @@ import xai_core as xc
 from tests.networks import Plain, UNet, big, randomised, small, smooth
 from tests.oracles.deeplift import contributions, dense_of
 from tests.oracles.test_oracles import deviation
-from xai_core.explainers.deeplift import deeplift, is_read_again
+from xai_core.explainers.deeplift import deeplift
 from xai_core.explainers.request import Request
+from xai_core.rules.linearity import FOR_DIFFERENCES, is_linear
 from xai_core.rules.multipliers_softmax import softmax_multipliers
 
 warnings.filterwarnings("ignore", module="captum")
@@ -421,12 +422,12 @@ def test_a_close_pair_does_not_magnify_rounding() -> None:
 
 def test_what_the_rules_read_is_kept_and_nothing_else() -> None:
     module, x = randomised(Plain(2), 1), smooth(1, 3, 10, 9)
-    lean = xc.record(module, x, keeps=is_read_again)
+    lean = xc.record(module, x, FOR_DIFFERENCES)
     full = xc.record(module, x)
     for a, b in zip(lean.steps, full.steps, strict=True):
         torch.testing.assert_close(lean.tensor(a.outputs[0]), full.tensor(b.outputs[0]))
-        if is_read_again(a):
+        if not is_linear(a):
             assert all(value.tensor is not None for value in a.inputs)
     held = {value.index for step in lean.steps for value in step.outputs if value.tensor is not None}
-    read = {value.index for step in lean.steps if is_read_again(step) for value in step.inputs}
+    read = {value.index for step in lean.steps if not is_linear(step) for value in step.inputs}
     assert held <= read | {lean.result.index} | {v.index for s in lean.steps for v in s.outputs if v.is_constant}

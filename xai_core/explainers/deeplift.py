@@ -28,6 +28,8 @@ from typing import Any
 from torch import Tensor
 
 from xai_core.explainers.baselines import BASELINE, baseline_of
+from xai_core.explainers.completeness import completeness
+from xai_core.explainers.integrated_gradients import SEED
 from xai_core.explainers.registry import explainer
 from xai_core.explainers.request import Attribution, Request, closed
 from xai_core.parameters import Parameter
@@ -35,7 +37,7 @@ from xai_core.propagate import Rule, walk
 from xai_core.record import record
 from xai_core.rules import multipliers_maximum, multipliers_norm, multipliers_softmax  # noqa: F401 (they register rules)
 from xai_core.rules.books import Books
-from xai_core.rules.linearity import is_linear
+from xai_core.rules.linearity import FOR_DIFFERENCES
 from xai_core.rules.multipliers import multipliers_of
 from xai_core.rules.pair import Pair
 from xai_core.rules.reveal_cancel import RevealCancel
@@ -49,12 +51,6 @@ VARIANT = Parameter(
     choices=("rescale", "reveal-cancel"),
     title="Rule",
 )
-SEED = Parameter("seed", "int", 0, "Seed of the uniform baseline.", 0, 2**31 - 1, 1)
-
-
-def is_read_again(step: Step) -> bool:
-    """Whether a rule reads the inputs of ``step``: all but the linear ones, which need weights alone."""
-    return not is_linear(step)
 
 
 @explainer(
@@ -81,9 +77,9 @@ def deeplift(request: Request, parameters: Mapping[str, Any]) -> Attribution:
     x0 = baseline_of(request, parameters["baseline"], parameters["seed"])
     request.report(0.0)
     if request.shared is None:  # a recording that holds what the rules read again, and no more
-        request = replace(request, shared=record(request.module, request.x, keeps=is_read_again))
+        request = replace(request, shared=record(request.module, request.x, FOR_DIFFERENCES))
     request.report(0.25)
-    pair = Pair(request.recording, record(request.module, x0, keeps=is_read_again))
+    pair = Pair(request.recording, record(request.module, x0, FOR_DIFFERENCES))
     request.report(0.5)
     selection = request.selection()
     ending = request.recording.ending_at(request.logit_value)
@@ -95,7 +91,12 @@ def deeplift(request: Request, parameters: Mapping[str, Any]) -> Attribution:
         relevance = rule.finished(walk(ending, selection, _reporting(request, rule)))
     books = Books(selection.shape[0], selection.device)
     explained = pair.delta(ending.result) * selection
-    return Attribution(relevance, closed(books.account(explained, relevance)), request.targets())
+    return Attribution(
+        relevance,
+        closed(books.account(explained, relevance)),
+        request.targets(),
+        facts=completeness(relevance, books.total(explained)),
+    )
 
 
 def _reporting(request: Request, rule: Rule) -> Rule:

@@ -12,17 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xai_core.keeping import SHAPE_ONLY, has_fixed_statistics
 from xai_core.rules.layers import constant, is_free
 from xai_core.steps import NORMS, Recording, Step, Value, extent_of, spread
 
 Derivative = Callable[[Recording, Step, Tensor], "list[tuple[Value, Tensor]]"]
 _DERIVATIVES: dict[str, Derivative] = {}
-_SHAPE_ONLY = frozenset(
-    "view _unsafe_view reshape _reshape_alias t transpose permute slice select squeeze unsqueeze expand clone detach alias "
-    "_to_copy split split_with_sizes unbind stack flip roll constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d "
-    "replication_pad2d replication_pad3d _adaptive_avg_pool2d _adaptive_avg_pool3d avg_pool2d avg_pool3d mean sum pixel_shuffle "
-    "upsample_nearest1d upsample_nearest2d upsample_nearest3d upsample_linear1d upsample_bilinear2d upsample_trilinear3d".split()
-)
 
 
 def derivative_of(recording: Recording, step: Step, grads: Sequence[Tensor | None]) -> Iterator[tuple[Value, Tensor]]:
@@ -50,11 +45,19 @@ def _convolution(recording: Recording, step: Step, grad: Tensor) -> list[tuple[V
     a, weight = step.arguments[:2]
     if is_free(a) or not is_free(weight) or not is_free(step.arguments[2]):
         return list(_by_autograd(recording, step, [grad]))
-    like = a.tensor if a.tensor is not None else grad.new_empty(a.shape)  # its shape is read, not its samples
+    like = unread(recording, a, grad)
     result = torch.ops.aten.convolution_backward(
         grad, like, constant(weight), None, *step.arguments[3:], [True, False, False]
     )
     return [(a, result[0])]
+
+
+def unread(recording: Recording, value: Value, grad: Tensor) -> Tensor:
+    """Memory shaped and laid out like ``value`` (as many samples as ``grad``), for backward functions that read none of it."""
+    is_last = recording.is_channels_last and len(value.shape) == 4
+    layout = torch.channels_last if is_last else torch.contiguous_format
+    shape = (grad.shape[0], *value.shape[1:])
+    return torch.empty(shape, dtype=grad.dtype, device=grad.device, memory_format=layout)
 
 
 @derivative("addmm")
@@ -67,8 +70,10 @@ def _fully_connected(recording: Recording, step: Step, grad: Tensor) -> list[tup
 
 @derivative("relu")
 def _relu(recording: Recording, step: Step, grad: Tensor) -> list[tuple[Value, Tensor]]:
-    out = recording.tensor(step.outputs[0])
-    return [(step.inputs[0], torch.ops.aten.threshold_backward(grad, out, 0))]
+    value, out = step.inputs[0], step.outputs[0]
+    if out.positive is not None:
+        return [(value, grad * out.positive)]
+    return [(value, torch.ops.aten.threshold_backward(grad, recording.tensor(out), 0))]
 
 
 @derivative("view", "_unsafe_view", "reshape", "unsqueeze", "squeeze")
@@ -96,10 +101,12 @@ def _concatenation(recording: Recording, step: Step, grad: Tensor) -> list[tuple
 def _max_pool(recording: Recording, step: Step, grad: Tensor) -> list[tuple[Value, Tensor]]:
     value = step.arguments[0]
     kernel, stride, padding, dilation, ceil_mode = pool_settings(step)
-    like = grad.new_empty(1).expand(value.shape) if grad.ndim == 4 else grad.new_empty(value.shape)
+    like = unread(recording, value, grad)
+    if not recording.is_channels_last:
+        grad = grad.contiguous()
     backward = getattr(torch.ops.aten, f"{step.operation}_backward")
     indices = recording.tensor(step.outputs[1])
-    return [(value, backward(grad.contiguous(), like, kernel, stride, padding, dilation, ceil_mode, indices))]
+    return [(value, backward(grad, like, kernel, stride, padding, dilation, ceil_mode, indices))]
 
 
 def pool_settings(step: Step) -> list[Any]:
@@ -133,10 +140,9 @@ def _product(recording: Recording, step: Step, grad: Tensor) -> list[tuple[Value
 
 @derivative(*NORMS)
 def _batch_norm(recording: Recording, step: Step, grad: Tensor) -> list[tuple[Value, Tensor]]:
-    no_training = step.operation == "_native_batch_norm_legit_no_training"
     value, weight = step.arguments[0], constant(step.arguments[1])
     variance = constant(step.arguments[4])
-    if not no_training and (step.arguments[5] or variance is None):
+    if not has_fixed_statistics(step):
         return list(_by_autograd(recording, step, [grad]))
     scale = torch.rsqrt(variance + step.arguments[-1])
     scale = scale if weight is None else scale * weight
@@ -170,7 +176,7 @@ def _by_autograd(recording: Recording, step: Step, grads: Sequence[Tensor | None
             if argument.is_constant:
                 return argument.tensor
             if argument.index not in leaves:
-                if step.operation in _SHAPE_ONLY:
+                if step.operation in SHAPE_ONLY:
                     samples = torch.zeros(argument.shape, dtype=argument.dtype, device=recording.output.device)
                 else:
                     samples = recording.tensor(argument).detach().clone()

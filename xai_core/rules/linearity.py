@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Iterable, Sequence
 
-from xai_core.rules.layers import constant, is_free
+import torch
+from torch import Tensor
+
+from xai_core.keeping import Keeping, has_fixed_statistics
+from xai_core.rules.layers import is_free
 from xai_core.rules.operations import AVERAGES, HOLDS_CONSTANTS, RESIZES, STRUCTURE
 from xai_core.steps import NORMS, OVERWRITE, Step, Value
 
@@ -29,21 +33,13 @@ _UNTAGGED = frozenset(
 BILINEAR = frozenset("mul convolution mm bmm addmm baddbmm addbmm addmv mv dot".split())
 
 
-def uses_batch_statistics(step: Step) -> bool:
-    """Whether a batch norm takes mean and variance from what it gets (also: instance norm)."""
-    if step.operation == "_native_batch_norm_legit_no_training":
-        return False
-    is_training = step.arguments[3] if len(step.arguments) == 6 else step.arguments[5]  # ..._legit.no_stats has 6
-    return bool(is_training) or len(step.arguments) == 6 or constant(step.arguments[4]) is None
-
-
 def is_linear(step: Step) -> bool:
     """Whether the outputs are an affine function of the inputs that depend on the network's input."""
     operation = step.operation
     if operation in ALWAYS_LINEAR:
         return True
     if operation in NORMS:
-        return not uses_batch_statistics(step)
+        return has_fixed_statistics(step)
     free = [value for value in step.inputs if not value.is_constant]
     if operation in BILINEAR:
         return len(free) == 1
@@ -63,3 +59,16 @@ def is_pointwise(step: Step) -> bool:
 def free_value(step: Step) -> Value:
     """The first input that depends on the network's input."""
     return next(value for value in step.inputs if not value.is_constant)
+
+
+class _ForDifferences:
+    """Holds the inputs of every operation that is not linear: of linear ones the walk needs their weights alone."""
+
+    def inputs(self, step: Step) -> Iterable[Value]:
+        return () if is_linear(step) else step.inputs
+
+    def keep_outputs(self, step: Step, outputs: Sequence[Tensor]) -> None:
+        return None
+
+
+FOR_DIFFERENCES: Keeping = _ForDifferences()
