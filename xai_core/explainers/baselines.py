@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from xai_core.errors import ParameterError
-from xai_core.explainers.occlusion import blurred
+from xai_core.explainers.fills import blurred
 from xai_core.explainers.request import Request
 from xai_core.parameters import Parameter
 
