@@ -218,6 +218,24 @@ class Gated(nn.Module):
         return self.head(x.mean((2, 3)))
 
 
+class PointWise(nn.Module):
+    """ConvNeXt's block: fully connected layers on channels-last positions inside a residual sum, and a pooled head."""
+
+    def __init__(self, channels: int = 3, labels: int = 4) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(channels, 6, 2, stride=2)
+        self.depthwise = nn.Conv2d(6, 6, 3, padding=1, groups=6)
+        self.widen, self.narrow = nn.Linear(6, 9), nn.Linear(9, 6, bias=False)
+        self.gelu = nn.GELU()
+        self.hidden, self.head = nn.Linear(6, 5), nn.Linear(5, labels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        branch = self.depthwise(x).permute(0, 2, 3, 1)
+        x = x + self.narrow(self.gelu(self.widen(branch))).permute(0, 3, 1, 2)
+        return self.head(F.relu(self.hidden(F.relu(x).mean((2, 3)))))
+
+
 class UNet(nn.Module):
     """One level down and up again, transposed convolution, skip by concatenation; (N, labels, *space) logits."""
 
