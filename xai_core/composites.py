@@ -106,7 +106,7 @@ def kind_of(step: Step) -> str:
     """The row kind of a step."""
     if step.operation == "convolution":
         return "convolution"
-    if step.operation in ("addmm", "mm", "bmm"):
+    if step.operation in ("addmm", "mm"):
         return "fully-connected"
     if step.operation in NORMS or step.operation.endswith("_norm"):
         return "norm"
