@@ -65,6 +65,10 @@ class UnsupportedOperationError(LightboxError):
         super().__init__(f"{explainer} has no rule for the operation {operation}{where}.", remedy)
 
 
+class UnboundedError(LightboxError):
+    """A rule's relevance grew beyond the range of the numbers it is computed in, so that no map is left."""
+
+
 class MemoryLimitError(LightboxError):
     """Even the smallest chunk does not fit into memory."""
 

@@ -132,6 +132,27 @@ def test_relevance_stays_bounded_where_blocks_hold_fully_connected_layers() -> N
     assert account["amplification"] < 30
 
 
+def growing(times: int) -> nn.Module:
+    """Layers of products that all but cancel: rule z multiplies |R| by 2001 in each."""
+    layers = [nn.Linear(2, 2, bias=False) for _ in range(times)]
+    for layer in layers:
+        layer.weight.data = torch.tensor([[1001.0, -1000.0], [-1000.0, 1001.0]])
+    head = nn.Linear(2, 2, bias=False)
+    head.weight.data = torch.tensor([[2.0, 1.0], [1.0, 1.0]])
+    return nn.Sequential(*layers, head).eval()
+
+
+def test_relevance_beyond_the_range_of_its_numbers_is_an_error_that_says_so() -> None:
+    """After a dozen such layers float32 has no number left; the answer is a sentence, not a map of NaN."""
+    x = torch.ones(1, 2)
+    few = xc.attribute(growing(5), x, explainer="lrp-z", target=0).relevance
+    assert float(few.abs().max()) > 1e15
+    with pytest.raises(xc.LightboxError, match=r"lrp-z grew beyond what float32 can hold.*lrp-epsilon-plus"):
+        xc.attribute(growing(14), x, explainer="lrp-z", target=0)
+    double = xc.attribute(growing(14).double(), x.double(), explainer="lrp-z", target=0).relevance
+    assert float(double.abs().max()) > 1e39
+
+
 def test_deep_taylor_ignores_biases_and_takes_the_box_first() -> None:
     module = nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(16, 3))
     module = module.double().eval()

@@ -1,14 +1,14 @@
 """One cell of the matrix: one explainer on one network, run twice, its map and its books looked at.
 
 ``ok``: finite, not trivial, the same to the bit the second time, books closed where books are kept. ``refused``: an error
-that names the operation, the lack of space or the number of axes. Anything else is ``FAIL``, with its reason.
+that names the operation, the lack of space, the number of axes or numbers beyond their range. Anything else is ``FAIL``, with its reason.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ from xai_core.explainers.registry import ExplainerInfo
 from xai_core.rules.books import is_closed
 
 Status = Literal["ok", "refused", "FAIL"]
+EMPTY = "the map is zero everywhere"
 BOOKS = frozenset({"seed", "error", "magnitude"})
 OUR_FAULT = (
     ForwardError,
@@ -90,16 +91,29 @@ def cheap(info: ExplainerInfo, space: tuple[int, ...]) -> dict[str, Any]:
     return found
 
 
-def target_of(module: nn.Module, x: Tensor) -> int:
-    """The label of the greatest logit; in a segmentation the label that most positions are given."""
+def targets_of(module: nn.Module, x: Tensor, most: int = 3) -> list[int]:
+    """Labels to explain, the best one first: by logit, in a segmentation by how many positions are given it."""
     with torch.no_grad():
         output = module(x)
-    labels = output.argmax(1).flatten()
-    return int(labels.bincount().argmax())
+    scores = output[0] if output.ndim == 2 else output.argmax(1).flatten().bincount(minlength=output.shape[1])
+    return [int(label) for label in scores.argsort(descending=True)[:most] if output.ndim == 2 or scores[label] > 0]
 
 
-def cell(info: ExplainerInfo, network: Network, module: nn.Module, x: Tensor, target: int) -> Cell:
-    """Run ``info`` twice on ``module`` and judge the outcome."""
+def cell(info: ExplainerInfo, network: Network, module: nn.Module, x: Tensor, targets: Sequence[int]) -> Cell:
+    """Run ``info`` twice on ``module`` and judge the outcome.
+
+    A map without negative values (Grad-CAM's ReLU) may be empty where nothing speaks for a label: then the next of
+    ``targets`` is asked, and only a map that is empty for all of them fails.
+    """
+    found = _cell(info, network, module, x, targets[0])
+    for target in targets[1:]:
+        if info.is_signed or found.reason != EMPTY:
+            break
+        found = _cell(info, network, module, x, target)
+    return found
+
+
+def _cell(info: ExplainerInfo, network: Network, module: nn.Module, x: Tensor, target: int) -> Cell:
 
     def outcome(status: Status, reason: str = "", seconds: float = 0.0, **more: Any) -> Cell:
         return Cell(info.name, network.name, status, reason, round(seconds, 3), **more)
@@ -137,7 +151,8 @@ def fault(info: ExplainerInfo, x: Tensor, found: xc.Attribution, again: Tensor) 
     if not bool(torch.isfinite(relevance).all()):
         return "NaN or infinite values"
     if float(relevance.max()) == float(relevance.min()):
-        return f"constant map ({float(relevance.max()):g} everywhere)"
+        value = float(relevance.max())
+        return EMPTY if value == 0 else f"constant map ({value:g} everywhere)"
     if not torch.equal(relevance, again):
         return f"a second call differs by {float((relevance - again).abs().max()):.3g}"
     if not info.is_signed and float(relevance.min()) < 0:
