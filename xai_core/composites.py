@@ -232,7 +232,7 @@ def _alpha_2(parameters: Mapping[str, Any]) -> Rows:
 @composite(
     "lrp-flat",
     "LRP flat",
-    "Every input of a layer counts alike: shows what the wiring alone does.",
+    "Every input of a layer counts alike: shows what the wiring alone does, which in a transformer is the same everywhere.",
     "Lapuschkin et al. 2019",
 )
 def _flat(parameters: Mapping[str, Any]) -> Rows:

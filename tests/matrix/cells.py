@@ -23,6 +23,7 @@ from xai_core.rules.books import is_closed
 
 Status = Literal["ok", "refused", "FAIL"]
 EMPTY = "the map is zero everywhere"
+CONSTANT_BY_DESIGN = frozenset({"lrp-flat"})  # attention wires every token to every other
 BOOKS = frozenset({"seed", "error", "magnitude"})
 OUR_FAULT = (
     ForwardError,
@@ -150,8 +151,8 @@ def fault(info: ExplainerInfo, x: Tensor, found: xc.Attribution, again: Tensor) 
         return f"a map of {tuple(relevance.shape)} {relevance.dtype} for an input of {tuple(x.shape)} {x.dtype}"
     if not bool(torch.isfinite(relevance).all()):
         return "NaN or infinite values"
-    if float(relevance.max()) == float(relevance.min()):
-        value = float(relevance.max())
+    value = float(relevance.max())
+    if value == float(relevance.min()) and (value == 0 or info.name not in CONSTANT_BY_DESIGN):
         return EMPTY if value == 0 else f"constant map ({value:g} everywhere)"
     if not torch.equal(relevance, again):
         return f"a second call differs by {float((relevance - again).abs().max()):.3g}"
