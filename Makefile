@@ -1,4 +1,4 @@
-# Every habit of the project is one word: make run, make test, make check, make bench, make samples, make screenshot.
+# Every habit of the project is one word: make run, make test, make check, make bench, make matrix, make samples, make screenshot.
 # Each sets up what it needs first; a second call finds it in place.
 
 PY := .venv/bin/python
@@ -6,7 +6,7 @@ RUNTIME := .venv/.installed
 DEVELOPMENT := .venv/.installed-development
 TSC := node_modules/.bin/tsc
 .DEFAULT_GOAL := help
-.PHONY: help install develop run test check check-python check-viewer format bench samples screenshot clean
+.PHONY: help install develop run test check check-python check-viewer format bench matrix samples screenshot clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ format: $(DEVELOPMENT) ## let ruff write the code's form
 
 bench: $(DEVELOPMENT) ## measured times against the model's own forward pass and other libraries
 	@$(PY) -m tests.benchmarks $(ARGS)
+
+matrix: $(DEVELOPMENT) ## every explainer on every network; ARGS="--write" puts the table into the README
+	@$(PY) -m tests.matrix $(ARGS)
 
 samples: $(DEVELOPMENT) ## render the packaged films again
 	@$(PY) scripts/make_samples.py $(ARGS)

@@ -218,6 +218,24 @@ class Gated(nn.Module):
         return self.head(x.mean((2, 3)))
 
 
+class PointWise(nn.Module):
+    """ConvNeXt's block: fully connected layers on channels-last positions inside a residual sum, and a pooled head."""
+
+    def __init__(self, channels: int = 3, labels: int = 4) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(channels, 6, 2, stride=2)
+        self.depthwise = nn.Conv2d(6, 6, 3, padding=1, groups=6)
+        self.widen, self.narrow = nn.Linear(6, 9), nn.Linear(9, 6, bias=False)
+        self.gelu = nn.GELU()
+        self.hidden, self.head = nn.Linear(6, 5), nn.Linear(5, labels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        branch = self.depthwise(x).permute(0, 2, 3, 1)
+        x = x + self.narrow(self.gelu(self.widen(branch))).permute(0, 3, 1, 2)
+        return self.head(F.relu(self.hidden(F.relu(x).mean((2, 3)))))
+
+
 class UNet(nn.Module):
     """One level down and up again, transposed convolution, skip by concatenation; (N, labels, *space) logits."""
 
@@ -234,6 +252,34 @@ class UNet(nn.Module):
         x = F.leaky_relu(self.enter_norm(self.enter(x)), 0.2)
         low = F.relu(self.low(self.pool(x)))
         return self.out(torch.cat([x, self.up(low)], 1))
+
+
+class PaddedUNet(nn.Module):
+    """The U-Net of odd sizes, 3-D: unpadded convolutions, skips cropped to fit, ``F.pad`` back to the input's grid.
+
+    Functional and in-place operations throughout, instance norm without statistics, a resize and no up-convolution.
+    """
+
+    def __init__(self, channels: int = 2, labels: int = 3) -> None:
+        super().__init__()
+        self.enter = nn.Conv3d(channels, 6, 3)
+        self.low = nn.Conv3d(6, 8, 3, padding=1, bias=False)
+        self.low_norm = nn.BatchNorm3d(8)
+        self.join = nn.Conv3d(14, 6, (1, 3, 3), padding=(0, 1, 1))
+        self.out = nn.Conv3d(6, labels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        space = x.shape[2:]
+        x = F.leaky_relu_(F.instance_norm(self.enter(x)), 0.1)
+        odd = [size % 2 for size in x.shape[2:]]
+        even = F.pad(x, [0, odd[2], 0, odd[1], 0, odd[0]])
+        low = F.elu(self.low_norm(self.low(F.max_pool3d(even, 2))), inplace=True)
+        up = F.interpolate(low, scale_factor=2, mode="trilinear", align_corners=False)
+        fitting = [slice(None), slice(None)] + [slice(0, size) for size in x.shape[2:]]
+        x = torch.cat([x, up[tuple(fitting)]], dim=1)
+        x = self.out(F.relu_(self.join(x)))
+        missing = [whole - part for whole, part in zip(space, x.shape[2:], strict=True)]
+        return F.pad(x, [side for gap in reversed(missing) for side in (gap // 2, gap - gap // 2)])
 
 
 SMALL: dict[str, Callable[[], nn.Module]] = {

@@ -3,6 +3,11 @@
 A row says where it holds ("first": a linear layer with none below it; "convolution"; "fully-connected"; "sum"; "norm";
 "name:PATTERN" on the module path) and which rule holds there; the first matching row decides. A new composite is one
 decorated function that returns its rows.
+
+A fully connected layer that acts position by position on a grid or on tokens (ConvNeXt, Swin, vision transformers) shares its
+weights over positions: it is a 1 x 1 convolution in another spelling and has the rows of "convolution". Only layers on the
+whole pooled vector are "fully-connected". Rule ``epsilon`` there is harmless, one or two layers deep; inside blocks it would
+divide by sums near zero at every level: ConvNeXt's relevance grew to 2e11 times the logit, a transformer's to 6e31.
 """
 
 from __future__ import annotations
@@ -81,12 +86,14 @@ class Assignment:
     rows: Rows
     recording: Recording
     first: frozenset[int] = field(init=False)
+    shared: frozenset[int] = field(init=False)
 
     def __post_init__(self) -> None:
         self.first = first_layers(self.recording)
+        self.shared = position_wise(self.recording)
 
     def rule(self, step: Step) -> LinearRule:
-        kind = kind_of(step)
+        kind = "convolution" if id(step) in self.shared else kind_of(step)
         for place, rule in self.rows:
             if place == kind or (place == "first" and id(step) in self.first):
                 return rule
@@ -99,11 +106,28 @@ def kind_of(step: Step) -> str:
     """The row kind of a step."""
     if step.operation == "convolution":
         return "convolution"
-    if step.operation in ("addmm", "mm", "bmm"):
+    if step.operation in ("addmm", "mm"):
         return "fully-connected"
     if step.operation in NORMS or step.operation.endswith("_norm"):
         return "norm"
     return "sum"
+
+
+def position_wise(recording: Recording) -> frozenset[int]:
+    """Fully connected steps that act on every position of a grid or sequence with the same weights, by id.
+
+    They are those with more rows than there are samples, and those whose rows are laid out as a grid again, be it of one position.
+    """
+    samples = recording.x.shape[0]
+    dense = [step for step in recording.steps if kind_of(step) == "fully-connected"]
+    found = {id(step) for step in dense if step.outputs[0].shape[0] > samples}
+    made_by = {step.outputs[0].index: step for step in dense}
+    for step in recording.steps:
+        if step.operation in ("view", "_unsafe_view") and step.inputs[0].index in made_by:
+            rows, laid_out = step.inputs[0].shape, step.outputs[0].shape
+            if len(laid_out) > 2 and laid_out[-1] == rows[-1]:
+                found.add(id(made_by[step.inputs[0].index]))
+    return frozenset(found)
 
 
 def first_layers(recording: Recording) -> frozenset[int]:
@@ -208,7 +232,7 @@ def _alpha_2(parameters: Mapping[str, Any]) -> Rows:
 @composite(
     "lrp-flat",
     "LRP flat",
-    "Every input of a layer counts alike: shows what the wiring alone does.",
+    "Every input of a layer counts alike: shows what the wiring alone does, which in a transformer is the same everywhere.",
     "Lapuschkin et al. 2019",
 )
 def _flat(parameters: Mapping[str, Any]) -> Rows:

@@ -80,6 +80,10 @@ class NoRectifierError(UnsupportedOperationError):
         LightboxError.__init__(self, sentence, self.remedy)
 
 
+class UnboundedError(LightboxError):
+    """A rule's relevance grew beyond the range of the numbers it is computed in, so that no map is left."""
+
+
 class MemoryLimitError(LightboxError):
     """Even the smallest chunk does not fit into memory."""
 

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 import xai_core as xc
-from tests.networks import BIG, SIDE, SMALL, big, small, smooth
+from tests.matrix.networks import NETWORKS
+from tests.networks import BIG, SIDE, SMALL, PointWise, big, randomised, small, smooth
 from tests.oracles.linear import rule
 from tests.oracles.test_oracles import deviation
 from tests.oracles.walk import Composite, Walk, composite
@@ -109,6 +110,47 @@ def test_the_default_is_bounded_on_every_network(network: str) -> None:
     x = smooth(1, 3, SIDE[network], SIDE[network], seed=9)
     account = xc.attribute(big(network), x, explainer="lrp-epsilon-plus").account
     assert float(account["amplification"]) < 30
+
+
+@pytest.mark.parametrize("side", [6, 2], ids=["grid", "one position"])
+@pytest.mark.parametrize("name", ["lrp-epsilon-plus", "lrp-epsilon-gamma-box", "lrp-epsilon-alpha-2-beta-1-flat"])
+def test_a_fully_connected_layer_on_positions_is_a_convolution(name: str, side: int) -> None:
+    """ConvNeXt's blocks: the rule of convolutions inside, epsilon on the pooled vector only, whatever the grid's size."""
+    module, x = randomised(PointWise(), 4).double(), smooth(2, 3, side, side, seed=5, dtype=torch.float64)
+    expected = Walk(module, composite(name, **BOX)).run(x, [0, 3])
+    found = xc.attribute(module, x, explainer=name, target=[0, 3], **given(name))
+    assert deviation(found.relevance, expected.relevance) < 1e-9
+    rules = found.rules
+    assert rules["widen"] == rules["narrow"] == rules["depthwise"]
+    assert rules["hidden"] == rules["head"] != rules["widen"]
+
+
+def test_relevance_stays_bounded_where_blocks_hold_fully_connected_layers() -> None:
+    """Epsilon inside the blocks of ConvNeXt grew to 2e11 times the logit."""
+    network = NETWORKS["convnext_tiny"]
+    account = xc.attribute(network.make(), network.input(), explainer="lrp-epsilon-plus").account
+    assert account["amplification"] < 30
+
+
+def growing(times: int) -> nn.Module:
+    """Layers of products that all but cancel: rule z multiplies |R| by 2001 in each."""
+    layers = [nn.Linear(2, 2, bias=False) for _ in range(times)]
+    for layer in layers:
+        layer.weight.data = torch.tensor([[1001.0, -1000.0], [-1000.0, 1001.0]])
+    head = nn.Linear(2, 2, bias=False)
+    head.weight.data = torch.tensor([[2.0, 1.0], [1.0, 1.0]])
+    return nn.Sequential(*layers, head).eval()
+
+
+def test_relevance_beyond_the_range_of_its_numbers_is_an_error_that_says_so() -> None:
+    """After a dozen such layers float32 has no number left; the answer is a sentence, not a map of NaN."""
+    x = torch.ones(1, 2)
+    few = xc.attribute(growing(5), x, explainer="lrp-z", target=0).relevance
+    assert float(few.abs().max()) > 1e15
+    with pytest.raises(xc.LightboxError, match=r"lrp-z grew beyond what float32 can hold.*lrp-epsilon-plus"):
+        xc.attribute(growing(14), x, explainer="lrp-z", target=0)
+    double = xc.attribute(growing(14).double(), x.double(), explainer="lrp-z", target=0).relevance
+    assert float(double.abs().max()) > 1e39
 
 
 def test_deep_taylor_ignores_biases_and_takes_the_box_first() -> None:

@@ -247,7 +247,8 @@ class Walk:
 
     def linear(self, node: torch.fx.Node, affine: Affine, a: Tensor, R: Tensor) -> Tensor:
         table = self.table
-        how = table.dense if isinstance(self._layer(node), nn.Linear) else table.convolution
+        # On (positions, channels) a fully connected layer is a 1 x 1 convolution.
+        how = table.dense if isinstance(self._layer(node), nn.Linear) and a.ndim == 1 else table.convolution
         if table.first is not None and self.is_first(node):
             how = table.first
         return self.book(self.share(affine, how, a, R))

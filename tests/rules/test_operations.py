@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 import xai_core as xc
 from tests.networks import randomised, smooth
-from tests.oracles.linear import affine_of, dense_share
+from tests.oracles.linear import Rule, affine_of, dense_share, rule
 from tests.oracles.operations import max_pool_proportional
 from tests.oracles.test_oracles import deviation
 from tests.oracles.walk import Affine, Walk, composite, scale_and_shift
@@ -37,9 +38,9 @@ class Around(nn.Module):
         return self.head(self.call(x))
 
 
-def above(module: Around, x: Tensor, how: str, target: int = 1) -> Tensor:
+def above(module: Around, x: Tensor, how: str, target: int = 1, **parameters: Any) -> Tensor:
     """The relevance the head hands to the flattened body, one row a sample."""
-    table = composite(how)
+    table = composite(how, **parameters)
     with torch.no_grad():
         hidden = module.call(x)
         logits = module.head(hidden)
@@ -466,3 +467,52 @@ def test_attention_goes_to_the_values() -> None:
     expected = tokens * (weights.transpose(1, 2) @ (R / (weights @ tokens)))
     found = explained(module, "lrp-z").relevance.flatten(2).transpose(1, 2)
     assert deviation(found, expected) < 1e-4  # its own stabiliser
+
+
+ATTENTION: dict[str, tuple[dict[str, Any], Rule]] = {
+    "lrp-epsilon-plus": ({}, rule("plus")),
+    "lrp-gamma": ({"gamma": 0.5}, rule("gamma", gamma=0.5)),
+    "lrp-alpha-2-beta-1": ({}, rule("alpha-beta", alpha=2.0, beta=1.0)),
+    "lrp-epsilon": ({"epsilon": 0.3, "relative": False}, rule("epsilon", epsilon=0.3)),
+}
+
+
+@pytest.mark.parametrize("spelling", ["matmul", "fused", "transposed"])
+@pytest.mark.parametrize("how", ATTENTION)
+def test_attention_is_linear_in_the_value_by_the_composites_rule(how: str, spelling: str) -> None:
+    """Sums over tokens of signed values: epsilon there would grow at every level of a transformer."""
+
+    def weights(tokens: Tensor) -> Tensor:
+        return torch.softmax(tokens @ tokens.transpose(1, 2), -1)
+
+    def body(x: Tensor) -> Tensor:
+        tokens = x.flatten(2).transpose(1, 2)
+        if spelling == "fused":
+            return F.scaled_dot_product_attention(tokens, tokens, tokens, scale=1.0)
+        if spelling == "transposed":
+            return (tokens.transpose(1, 2) @ weights(tokens).transpose(1, 2)).transpose(1, 2)
+        return weights(tokens) @ tokens
+
+    parameters, wanted = ATTENTION[how]
+    module = Around(body).double()
+    x = X.double()
+    R = above(module, x, how, **parameters).reshape(x.shape[0], -1, x.shape[1])
+    found = xc.attribute(module, x, explainer=how, target=1, **parameters).relevance
+    for n in range(x.shape[0]):
+        tokens = x[n].flatten(1).T
+        mixing = weights(tokens[None])[0].detach()
+        affine = Affine(lambda u, w: w @ u, mixing)
+        expected = dense_share(affine, wanted, tokens, R[n].double()).relevance
+        assert deviation(found[n].flatten(1).T, expected) < 1e-9
+
+
+def test_a_matrix_product_of_a_gate_and_a_constant_stops_the_relevance() -> None:
+    constant = smooth(1, 1, 144, seed=4, dtype=torch.float64).reshape(1, 48, 3).expand(2, 48, 3)
+
+    def body(x: Tensor) -> Tensor:
+        tokens = x.flatten(2).transpose(1, 2)
+        return torch.softmax(tokens @ tokens.transpose(1, 2), -1) @ constant
+
+    found = explained(Around(body), "lrp-epsilon-plus")
+    books_close(found)
+    assert float(found.relevance.abs().max()) == 0.0

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from xai_core.composites import COMPOSITES, Assignment, Composite, last_layers
-from xai_core.errors import UnsupportedOperationError
+from xai_core.errors import UnboundedError, UnsupportedOperationError
 from xai_core.explainers.registry import ExplainerInfo, register
 from xai_core.explainers.request import Attribution, Request, closed
 from xai_core.parameters import Parameter
@@ -73,10 +74,11 @@ def filtered_walk(
     """The relevance walk from ``value`` with the filter at its places; always on the final map.
 
     ``filters_cuts``: both halves of every cut are filtered here (False where the rule for cuts does it itself).
+    Raises :class:`UnboundedError` where relevance grew beyond the range of its numbers.
     """
     recording = context.recording = context.recording.ending_at(value)
     if chosen.is_idle:
-        return relevance_walk(context, seed)
+        return _bounded(context, relevance_walk(context, seed))
     on_value = None
     if chosen.place != "output":
         places = None if chosen.place == "all" else block_places(recording, value)
@@ -88,8 +90,19 @@ def filtered_walk(
 
         if filters_cuts:
             context.rules = {**context.rules, "cat": _filtered_cut(context.rules["cat"], chosen)}
-    relevance = relevance_walk(context, seed, on_value=on_value)
+    relevance = _bounded(context, relevance_walk(context, seed, on_value=on_value))
     return chosen(relevance, context.books)
+
+
+def _bounded(context: Context, relevance: Tensor) -> Tensor:
+    """``relevance``, or the error that says it has left the range of its numbers: never a map of NaN."""
+    if bool(torch.isfinite(relevance).all()):
+        return relevance
+    dtype = str(relevance.dtype).removeprefix("torch.")
+    raise UnboundedError(
+        f"The relevance of {context.explainer} grew beyond what {dtype} can hold in this network.",
+        f"Use one of: {', '.join(('lrp-epsilon-plus', *ALTERNATIVES))}.",
+    )
 
 
 def block_places(recording: Recording, result: Value) -> frozenset[int]:

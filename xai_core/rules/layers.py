@@ -189,6 +189,23 @@ class FullyConnected(LinearLayer):
         return s @ weight.t()
 
 
+class MatrixProduct(LinearLayer):
+    """Matrix product with ``weight`` (..., rows, columns), one matrix a sample and head, on the left or on the right of the input."""
+
+    bias = None
+
+    def __init__(self, weight: Tensor, on_left: bool) -> None:
+        self.weight = weight
+        self._on_left = on_left
+
+    def forward(self, a: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        return weight @ a if self._on_left else a @ weight
+
+    def backward(self, s: Tensor, weight: Tensor, like: Tensor) -> Tensor:
+        transposed = weight.transpose(-1, -2)
+        return transposed @ s if self._on_left else s @ transposed
+
+
 class Diagonal(LinearLayer):
     """One weight and bias a channel (dimension 1), or of any shape that broadcasts against the input: a norm alone."""
 

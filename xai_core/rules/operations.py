@@ -14,7 +14,7 @@ from torch import Tensor
 
 from xai_core.rules.context import Context, Shares, relevance_rule
 from xai_core.rules.derivative import derivative_of, pool_settings
-from xai_core.rules.layers import BiasFold, Diagonal, NormFold, constant, is_free, layer_of
+from xai_core.rules.layers import BiasFold, Diagonal, MatrixProduct, NormFold, constant, is_free, layer_of
 from xai_core.rules.linear import Epsilon, described, divided, positive
 from xai_core.steps import Step, Value, extent_of, spread
 
@@ -235,37 +235,43 @@ def pass_scaled(context: Context, step: Step, relevance: Sequence[Tensor | None]
 
 @relevance_rule("bmm")
 def share_matrix_product(context: Context, step: Step, relevance: Sequence[Tensor | None]) -> Shares:
-    """Matrix product of two signals: half and half, each linear with the other as weights; a gate (attention) takes nothing."""
+    """Matrix product. One signal (the other a constant, or attention's gate): linear in it, by the composite's rule.
+
+    Two signals: half and half, each linear with the other as weights. None: relevance ends in ``stopped``.
+    """
     r = arrived(relevance)
     left, right = step.arguments[:2]
-    if step.operation == "addmm" or (is_free(left) and is_free(right)):
+    if step.operation == "addmm":
         raise context.unsupported(step)
-    z = context.tensor(step.outputs[0])
-    s = _POOL_EPSILON.ratio(z, r, context.books)
-    shares = []
+    signals = [part for part in (left, right) if not is_free(part) and not is_gate(part)]
+    if not signals:
+        context.books.stopped += context.books.total(r)
+        return []
     a, b = (context.tensor(part) if isinstance(part, Value) else part for part in (left, right))
-    if not is_free(left) and not is_gate(left):
-        shares.append((left, a * (s @ b.transpose(-1, -2))))
-    if not is_free(right) and not is_gate(right):
-        shares.append((right, b * (a.transpose(-1, -2) @ s)))
-    if len(shares) == 2:
-        shares = [(value, share / 2) for value, share in shares]
-    return shares
+    if len(signals) == 1:
+        on_left = signals[0] is right
+        return [(signals[0], _linear_in(context, step, MatrixProduct(a if on_left else b, on_left), signals[0], r))]
+    s = _POOL_EPSILON.ratio(context.tensor(step.outputs[0]), r, context.books)
+    return [(left, a * (s @ b.transpose(-1, -2)) / 2), (right, b * (a.transpose(-1, -2) @ s) / 2)]
+
+
+def _linear_in(context: Context, step: Step, layer: MatrixProduct, value: Value, relevance: Tensor) -> Tensor:
+    rule = context.sum_rule(step)
+    return rule(layer, context.tensor(value), relevance, context.books, value.is_non_negative)
 
 
 @relevance_rule("_scaled_dot_product_flash_attention_for_cpu", "_scaled_dot_product_attention_math")
 def share_attention(context: Context, step: Step, relevance: Sequence[Tensor | None]) -> Shares:
-    """Attention in one operation: softmax(q k^T) is a gate, the product linear in the value."""
+    """Attention in one operation: softmax(q k^T) is a gate, the product linear in the value, by the composite's rule."""
     query, key, value = step.arguments[:3]
     if not isinstance(value, Value) or value.is_constant or (len(step.arguments) > 4 and step.arguments[4]):
         raise context.unsupported(step)
-    q, k, v = (context.tensor(part) if isinstance(part, Value) else part for part in (query, key, value))
+    q, k = (context.tensor(part) if isinstance(part, Value) else part for part in (query, key))
     scale = step.options.get("scale") or q.shape[-1] ** -0.5
     scores = q @ k.transpose(-1, -2) * scale
     mask = constant(step.options.get("attn_mask"))
     weights = (scores if mask is None else scores + mask).softmax(-1)
-    s = _POOL_EPSILON.ratio(weights @ v, arrived(relevance), context.books)
-    return [(value, v * (weights.transpose(-1, -2) @ s))]
+    return [(value, _linear_in(context, step, MatrixProduct(weights, on_left=True), value, arrived(relevance)))]
 
 
 @relevance_rule("native_batch_norm", "_native_batch_norm_legit", "_native_batch_norm_legit_no_training")

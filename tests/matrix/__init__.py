@@ -1,0 +1,1 @@
+"""Every explainer on every network: ``python -m tests.matrix`` (or ``make matrix``)."""
