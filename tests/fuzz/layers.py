@@ -192,7 +192,8 @@ def norm(g: Growth, a: str) -> None:
     codes = [f"nn.{batch}({c})", f"nn.{batch}({c}, eps=0.01)", f"nn.{batch}({c}, affine=False)"]
     if g.dims:
         groups = g.choose([n for n in range(1, c + 1) if c % n == 0])
-        codes += [f"nn.GroupNorm({groups}, {c})", f"nn.GroupNorm({groups}, {c}, affine=False)"]
+        if g.value(a)[0].numel() > groups:
+            codes += [f"nn.GroupNorm({groups}, {c})", f"nn.GroupNorm({groups}, {c}, affine=False)"]
         last = g.choose([space, space[-1:]])
         codes += [f"nn.LayerNorm({tuple(last)})", f"nn.LayerNorm({(c, *space)}, elementwise_affine=False)"]
         if len(set(g.value(a).flatten(2)[0, 0].tolist())) > 1:
