@@ -152,7 +152,7 @@ def the_gradient_is_that_of_autograd(case: Case) -> Iterator[str]:
         found, expected = slopes, slopes_by_autograd(case, along)
     if close(found, expected, 1e-9 if case.is_double else 1e-4):
         return
-    # autograd errs too: forward mode where a tensor is multiplied by itself in place, backward at some layouts in 3-D
+    # autograd errs too: forward mode where a tensor is multiplied by itself in place, batch norm's backward at some layouts
     if not close(slopes, slopes_by_differences(case, along), 1e-4):
         yield f"the gradient differs from autograd's by {difference(found, expected):.2g}"
 

@@ -33,6 +33,16 @@ FOUND = {
         v1 = m.conv0(x)
         v2 = v1.detach() + v1
         return m.linear1(v2.mean((2, 3)))""",
+    "a gradient in an order that batch norm's backward of torch 2.15 misreads": """
+        # seed 20177, input (3, 4, 5, 4), float64
+        m.instancenorm2d0 = nn.InstanceNorm2d(8)
+        m.multiheadattention1 = nn.MultiheadAttention(8, 1, batch_first=True)
+        m.linear2 = nn.Linear(160, 3)
+        v2 = torch.cat([x, x], 1)
+        v3 = m.instancenorm2d0(v2)
+        v4 = v3.flatten(2).transpose(1, 2)
+        v5 = m.multiheadattention1(v4, v4, v4, need_weights=True)[0]
+        return m.linear2(v5.reshape(x.shape[0], -1))""",
     "a box without width": """
         # seed 191, input (3, 1, 5, 5, 2), float32
         m.linear0 = nn.Linear(2, 6)
