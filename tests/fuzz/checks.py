@@ -150,11 +150,13 @@ def the_gradient_is_that_of_autograd(case: Case) -> Iterator[str]:
     slopes = torch.stack([(found * direction).sum() for direction in along])
     if expected is None:
         found, expected = slopes, slopes_by_autograd(case, along)
+    size = difference(found, expected)
     if close(found, expected, 1e-9 if case.is_double else 1e-4):
         return
-    # autograd errs too: forward mode where a tensor is multiplied by itself in place, batch norm's backward at some layouts
-    if not close(slopes, slopes_by_differences(case, along), 1e-4):
-        yield f"the gradient differs from autograd's by {difference(found, expected):.2g}"
+    # autograd errs too, and grossly: forward mode where a tensor is multiplied by itself in place, batch norm's
+    # backward at some layouts
+    if size < 1e-3 or not close(slopes, slopes_by_differences(case, along), 1e-4):
+        yield f"the gradient differs from autograd's by {size:.2g}"
 
 
 def gradient_by_autograd(case: Case) -> Tensor | None:
