@@ -1,4 +1,4 @@
-# Every habit of the project is one word: make run, make test, make check, make bench, make matrix, make samples, make screenshot.
+# Every habit of the project is one word: make run, make test, make fuzz, make check, make bench, make matrix, make samples, make screenshot.
 # Each sets up what it needs first; a second call finds it in place.
 
 PY := .venv/bin/python
@@ -6,7 +6,7 @@ RUNTIME := .venv/.installed
 DEVELOPMENT := .venv/.installed-development
 TSC := node_modules/.bin/tsc
 .DEFAULT_GOAL := help
-.PHONY: help install develop run test check check-python check-viewer format bench matrix samples screenshot clean
+.PHONY: help install develop run test fuzz check check-python check-viewer format bench matrix samples screenshot clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ run: $(RUNTIME) ## open Lightbox in the browser (http://127.0.0.1:8501)
 
 test: $(DEVELOPMENT) ## all tests; choose with ARGS="tests/rules -k plus"
 	@$(PY) -m pytest $(ARGS)
+
+fuzz: $(DEVELOPMENT) ## thousands of random networks against autograd and their own books; ARGS="--count 500 --seed 7"
+	@$(PY) -m tests.fuzz --count 3000 $(ARGS)
 
 check: check-python check-viewer ## ruff, mypy, import directions, types of the viewer
 

@@ -8,7 +8,7 @@ import json
 import logging
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -19,6 +19,7 @@ from xai_core.case import Case, Geometry, digest_of
 from xai_core.engine import Engine, device_in_words
 from xai_core.errors import Cancelled, MemoryLimitError, ModelError, ParameterError
 from xai_core.explain import Explanation
+from xai_core.explainers import registry
 from xai_core.explainers.registry import explainers
 from xai_core.models import Prediction
 from xai_core.preprocess import Grid
@@ -150,6 +151,14 @@ def test_a_second_request_is_ready_at_once_and_costs_a_sliver(engine, compute):
     assert again.done
     assert len(compute.made) == 2
     assert cost < 0.05
+
+
+def test_an_explainer_whose_file_has_changed_is_computed_again(engine, compute, monkeypatch):
+    case = film()
+    finished(engine.submit(case, "m", [FAST], ["Pneumonia"]))
+    monkeypatch.setitem(registry._REGISTRY, FAST, replace(explainers()[FAST], revision="of another file"))
+    finished(engine.submit(case, "m", [FAST], ["Pneumonia"]))
+    assert len(compute.made) == 2
 
 
 def test_results_outlive_the_engine(engine, compute, tmp_path, model):

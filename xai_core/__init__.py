@@ -6,6 +6,7 @@ Research and teaching only: not a medical device.
 from xai_core.case import Case, Geometry, Region
 from xai_core.errors import LightboxError, UnsupportedOperationError
 from xai_core.explain import Explanation, attribute, explain, explain_all
+from xai_core.explainers.lrp import load_composite
 from xai_core.explainers.registry import ExplainerInfo, explainers
 from xai_core.explainers.request import Attribution
 from xai_core.models import Card, Model, Prediction, load_model, models
@@ -36,6 +37,7 @@ __all__ = [
     "explain",
     "explain_all",
     "explainers",
+    "load_composite",
     "load_model",
     "models",
     "read_case",

@@ -2,7 +2,7 @@
 
 A row says where it holds ("first": a linear layer with none below it; "convolution"; "fully-connected"; "sum"; "norm";
 "name:PATTERN" on the module path) and which rule holds there; the first matching row decides. A new composite is one
-decorated function that returns its rows.
+decorated function that returns its rows, or a file (``xai_core.composite_files``).
 
 A fully connected layer that acts position by position on a grid or on tokens (ConvNeXt, Swin, vision transformers) shares its
 weights over positions: it is a 1 x 1 convolution in another spelling and has the rows of "convolution". Only layers on the
@@ -34,6 +34,7 @@ from xai_core.rules.linear import (
 from xai_core.steps import NORMS, Recording, Step
 
 Rows = tuple[tuple[str, LinearRule], ...]
+PLACES = ("first", "convolution", "fully-connected", "norm", "sum", "any")
 
 EPSILON = Parameter(
     "epsilon", "float", 1e-6, "Absorbs relevance of outputs near zero in fully connected layers.", 0, 100
@@ -52,7 +53,9 @@ BIAS_SPLIT = Parameter(
 
 @dataclass(frozen=True)
 class Composite:
-    """One table. ``rows``: function of the parameters; ``needs_positive``: refused where an activation can be negative."""
+    """One table. ``rows``: function of the parameters; ``needs_positive``: refused where an activation can be negative;
+    ``revision``: digest of the file it comes from, empty for one that is part of the program.
+    """
 
     name: str
     title: str
@@ -62,6 +65,7 @@ class Composite:
     parameters: tuple[Parameter, ...] = ()
     needs_positive: bool = False
     cost: float = 3.0
+    revision: str = ""
 
 
 COMPOSITES: dict[str, Composite] = {}
@@ -332,4 +336,14 @@ def _deep_taylor(parameters: Mapping[str, Any]) -> Rows:
     return (("first", first), ("any", PLUS))
 
 
-__all__ = ["COMPOSITES", "Assignment", "BiasSplit", "Composite", "composite", "first_layers", "kind_of", "last_layers"]
+__all__ = [
+    "COMPOSITES",
+    "PLACES",
+    "Assignment",
+    "BiasSplit",
+    "Composite",
+    "composite",
+    "first_layers",
+    "kind_of",
+    "last_layers",
+]

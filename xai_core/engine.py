@@ -118,7 +118,8 @@ class Engine:
     def _flight(self, batch: _Batch, name: str, target: str, checked: Mapping[str, Any]) -> Flight:
         """The flight that brings this map: landed, another job's, or a new one of ``batch``."""
         model = batch.model
-        key = request_key(batch.case.digest, model.weights_digest, model.device, name, target, checked)
+        explainer = f"{name} {registered()[name].revision}".strip()
+        key = request_key(batch.case.digest, model.weights_digest, model.device, explainer, target, checked)
         known = self.results.get(key)
         with self._lock:
             known = known or self.results.memory.get(key)

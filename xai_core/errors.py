@@ -41,6 +41,10 @@ class ParameterError(LightboxError):
     """A parameter is unknown, of the wrong kind, or out of its declared range."""
 
 
+class CompositeError(LightboxError):
+    """A file that should hold a composite (a table from place to rule) does not."""
+
+
 class ModuleStateError(LightboxError):
     """A module cannot be recorded as it stands: train mode, another device, NaN, scripted."""
 

@@ -267,6 +267,7 @@ def _provenance(
         "weights": model.weights_digest,
         "model": model.card.name,
         "explainer": info.name,
+        **({"revision": info.revision} if info.revision else {}),
         "parameters": dict(parameters),
         "versions": {
             "python": platform.python_version(),

@@ -102,6 +102,44 @@ class RapPaper(Walk):
         return isinstance(self._layer(above), ACTIVATIONS) or above.target in ACTIVATION_CALLS
 
 
+class Rsp(RapPaper):
+    """Sections parted at the value of the node ``section`` (its fx name), then RAP's equations 5 and 6 down to the box."""
+
+    def __init__(self, module: nn.Module, section: str, low: float, high: float, *, large: bool = False) -> None:
+        super().__init__(module, low, high, large=large)
+        self.section = next(node for node in self.nodes if node.name == section)
+
+    def back(
+        self, values: dict[torch.fx.Node, Any], R: Tensor, start: torch.fx.Node | None = None
+    ) -> tuple[dict[torch.fx.Node, Tensor], dict[str, float]]:
+        a = values[self.section]
+        g = self._slope(values, a, R != 0)
+        sections = torch.zeros_like(a)
+        for place in torch.nonzero(a * g):
+            index = tuple(place.tolist())
+            sections[index] = float(abs(a[index] * g[index])) * (1.0 if g[index] > 0 else -1.0)
+        whole = float((a * g).sum())
+        sections -= (sections != 0) * (float(sections.sum()) - whole) / max(1, int((sections != 0).sum()))
+        relevance, account = super().back(values, sections, self.section)
+        account["bias"] += float(R.sum()) - whole
+        account["seed"] = float(R.sum())
+        return relevance, account
+
+    def _slope(self, values: dict[torch.fx.Node, Any], a: Tensor, chosen: Tensor) -> Tensor:
+        """d chosen output / d a, the nodes above the section run again under autograd."""
+        again = dict(values) | {self.section: a.clone().requires_grad_()}
+
+        def real(argument: Any) -> Any:
+            return torch.fx.map_arg(argument, lambda node: again[node])
+
+        for node in self.nodes[self.nodes.index(self.section) + 1 : -1]:
+            again[node] = self._apply(node, *real(node.args), **real(node.kwargs))
+        return torch.autograd.grad((again[self._output()] * chosen).sum(), again[self.section])[0]
+
+    def _last_linear(self) -> None:
+        return None
+
+
 class RapPublished(Walk):
     """``modules/layers.py`` of the authors, formulas 1 to 5 of the reference's README. Seed 1, one sample at a time."""
 

@@ -198,11 +198,13 @@ class Walk:
 
     # --- backward -------------------------------------------------------------------------------------------
 
-    def back(self, values: dict[torch.fx.Node, Any], R: Tensor) -> tuple[dict[torch.fx.Node, Tensor], dict[str, float]]:
-        """Relevance of every node's value, and the account."""
+    def back(
+        self, values: dict[torch.fx.Node, Any], R: Tensor, start: torch.fx.Node | None = None
+    ) -> tuple[dict[torch.fx.Node, Tensor], dict[str, float]]:
+        """Relevance of every node's value (from ``start``, else the output, down), and the account."""
         self.values = values
         self.account = {"seed": float(R.sum()), "bias": 0.0, "stabiliser": 0.0, "stopped": 0.0}
-        relevance: dict[torch.fx.Node, Tensor] = {self._output(): R}
+        relevance: dict[torch.fx.Node, Tensor] = {start or self._output(): R}
         for node in reversed(self.nodes):
             if node.op in ("placeholder", "output", "get_attr") or node not in relevance:
                 continue

@@ -70,6 +70,7 @@ PASSING = {
     "dropout": nn.Dropout(0.5).eval(),
     "identity": nn.Identity(),
     "clone": lambda x: x.clone(),
+    "detach": lambda x: x.detach(),
     "contiguous": lambda x: x.contiguous(memory_format=torch.channels_last),
     "cast": lambda x: x.float().double(),
     "scale": lambda x: x * 3.0,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from xai_core.composite_files import load_file, refresh_files
 from xai_core.composites import COMPOSITES, Assignment, Composite, last_layers
 from xai_core.errors import UnboundedError, UnsupportedOperationError
-from xai_core.explainers.registry import ExplainerInfo, register
+from xai_core.explainers.registry import ExplainerInfo, explainers, register, registered_names, unregister
 from xai_core.explainers.request import Attribution, Request, closed
 from xai_core.parameters import Parameter
 from xai_core.propagate import relevance_walk
@@ -169,11 +173,38 @@ def _refuse_negative(recording: Recording, name: str) -> None:
 
 
 def refresh() -> None:
-    """Register an explainer for every composite that has none yet: those of this package and a researcher's own."""
+    """Bring the registered explainers in line with the composites: this package's, a researcher's own, those of files."""
+    with _LOCK:
+        refresh_files(_taken())
+        _register_all()
+
+
+def load_composite(path: str | os.PathLike[str]) -> str:
+    """Register the composite in the TOML file ``path`` as an explainer; returns its name.
+
+    Loaded again, a changed file takes the place of what it was. Raises :class:`CompositeError` that says what to mend.
+    """
+    explainers()
+    with _LOCK:
+        name = load_file(Path(path), _taken())
+        _register_all()
+    return name
+
+
+def _taken() -> frozenset[str]:
+    """Names of explainers that are no composite."""
+    return frozenset(registered_names()) - frozenset(_REGISTERED)
+
+
+def _register_all() -> None:
+    for name, made in list(_REGISTERED.items()):
+        if COMPOSITES.get(name) is not made:
+            unregister(name)
+            del _REGISTERED[name]
     for name, made in COMPOSITES.items():
         if name not in _REGISTERED:
-            _REGISTERED.add(name)
             register(_info(made))
+            _REGISTERED[name] = made
 
 
 def _info(made: Composite) -> ExplainerInfo:
@@ -193,9 +224,11 @@ def _info(made: Composite) -> ExplainerInfo:
         unit="logit",
         has_account=True,
         cost=made.cost,
+        revision=made.revision,
         run=_run(made),
     )
 
 
-_REGISTERED: set[str] = set()
-refresh()
+_REGISTERED: dict[str, Composite] = {}
+_LOCK = threading.RLock()
+_register_all()

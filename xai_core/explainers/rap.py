@@ -18,7 +18,7 @@ from xai_core.rules.rap import RelativeAttributing
 from xai_core.rules.rap_published import PublishedLinear, published_norm, published_pool, published_sum
 from xai_core.steps import NORMS, Step
 
-_LINEAR = ("convolution", "addmm", "mm")
+LINEAR = ("convolution", "addmm", "mm")
 _POOLS = (*AVERAGES, "max_pool2d_with_indices", "max_pool3d_with_indices")
 
 
@@ -62,13 +62,13 @@ def rap(request: Request, parameters: Mapping[str, Any]) -> Attribution:
             )
         )
         linear: StepRule = RelativeAttributing(last, first - last, Box(low, high))
-        rules = {**RELEVANCE_RULES, **dict.fromkeys(_LINEAR, linear)}
+        rules = {**RELEVANCE_RULES, **dict.fromkeys(LINEAR, linear)}
         seed = seed_of(request, parameters["seed"])
         explained = seed
     else:
         rules = {
             **RELEVANCE_RULES,
-            **dict.fromkeys(_LINEAR, PublishedLinear(last, first, request.targets())),
+            **dict.fromkeys(LINEAR, PublishedLinear(last, first, request.targets())),
             **dict.fromkeys(_POOLS, published_pool),
             **dict.fromkeys(NORMS, published_norm),
             "add": published_sum,
@@ -80,8 +80,8 @@ def rap(request: Request, parameters: Mapping[str, Any]) -> Attribution:
         recording,
         books,
         "rap",
-        _sums,
-        _sums,
+        sums,
+        sums,
         parameters["pooling"],
         parameters["variant"] == "paper",
         rules,
@@ -93,6 +93,6 @@ def rap(request: Request, parameters: Mapping[str, Any]) -> Attribution:
     )
 
 
-def _sums(step: Step) -> LinearRule:
+def sums(step: Step) -> LinearRule:
     """Sums and norms: as alpha 1 beta 0, without bias."""
     return PLUS

@@ -27,6 +27,7 @@ class ExplainerInfo:
     ("white box", "network structure", "local"). ``dims``: numbers of space axes it works on.
     ``is_signed``: whether negative values mean evidence against. ``reduce``: how a film's map is made of its channels
     ("sum", "max-abs", "mean").
+    ``revision``: what else decides the answer, empty for what is part of the program (a composite's file has its digest).
     ``unit``: what the values count ("logit" where they share one out). ``has_account``: whether the books of relevance are kept. ``cost``: about how many forward passes.
     """
 
@@ -46,6 +47,7 @@ class ExplainerInfo:
     has_account: bool = False
     black_box: bool = False
     cost: float = 3.0
+    revision: str = ""
     run: Callable[[Request, Mapping[str, Any]], Attribution] = field(repr=False, compare=False, default=None)  # type: ignore[assignment]
 
     def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,6 +71,16 @@ def register(info: ExplainerInfo) -> ExplainerInfo:
     return info
 
 
+def registered_names() -> tuple[str, ...]:
+    """Names that are taken so far."""
+    return tuple(_REGISTRY)
+
+
+def unregister(name: str) -> None:
+    """Forget the explainer ``name``: a composite whose file has changed or is gone."""
+    _REGISTRY.pop(name, None)
+
+
 def explainer(**declared: Any) -> Callable[[Callable[..., Attribution]], Callable[..., Attribution]]:
     """Register the decorated ``run(request, parameters) -> Attribution`` under what is declared."""
 
@@ -82,8 +94,8 @@ def explainer(**declared: Any) -> Callable[[Callable[..., Attribution]], Callabl
 def explainers() -> dict[str, ExplainerInfo]:
     """All registered explainers by name."""
     package = importlib.import_module("xai_core.explainers")
-    for found in pkgutil.iter_modules(package.__path__):
-        module = importlib.import_module(f"xai_core.explainers.{found.name}")
+    names = [f"xai_core.explainers.{found.name}" for found in pkgutil.iter_modules(package.__path__)]
+    for module in [importlib.import_module(name) for name in names]:
         if hasattr(module, "refresh"):  # explainers made from a table, which may have grown
             module.refresh()
     return dict(_REGISTRY)

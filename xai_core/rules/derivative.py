@@ -197,7 +197,22 @@ def _by_autograd(recording: Recording, step: Step, grads: Sequence[Tensor | None
         return
     own = [(value, samples) for value, samples in leaves.values() if samples.requires_grad]
     inputs = [samples for _, samples in own]
-    found = torch.autograd.grad([r for r, _ in pairs], inputs, [g.expand_as(r) for r, g in pairs], allow_unused=True)
+    found = torch.autograd.grad(
+        [r for r, _ in pairs], inputs, [laid_out(g.expand_as(r)) for r, g in pairs], allow_unused=True
+    )
     for (value, _), gradient in zip(own, found, strict=True):
         if gradient is not None:
             yield value, gradient
+
+
+def laid_out(grad: Tensor) -> Tensor:
+    """``grad`` in plain or true channels-last order: on others some of ATen's backwards err, silently.
+
+    (torch 2.15 on the CPU: that of ``native_batch_norm`` where the first axis has one entry and a stride of its own.)
+    """
+    if grad.is_contiguous():
+        return grad
+    order = {4: torch.channels_last, 5: torch.channels_last_3d}.get(grad.ndim)
+    if order is not None and grad.is_contiguous(memory_format=order) and grad.stride(0) == grad[0].numel():
+        return grad
+    return grad.contiguous()

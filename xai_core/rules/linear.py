@@ -286,14 +286,10 @@ class Box:
         samples = a.reshape(books.samples, -1)
         low = per_sample(samples.amin(1), a) if self.low is None else torch.full_like(a[:1], self.low)
         high = per_sample(samples.amax(1), a) if self.high is None else torch.full_like(a[:1], self.high)
-        low, high = low * layer.ones(a), high * layer.ones(a)
-        low, high = low.expand_as(a), high.expand_as(a)
-        z = layer.forward(a, weight) - layer.forward(low, plus) - layer.forward(high, minus)
-        s = divided(relevance, z, books)
-        result = a * layer.backward(s, weight, a)
-        result -= low * layer.backward(s, plus, a)
-        result -= high * layer.backward(s, minus, a)
-        return result
+        above, below = a - low * layer.ones(a), a - high * layer.ones(a)  # so written no two large terms cancel
+        s = divided(relevance, layer.forward_pair(above, below, plus, minus), books)
+        from_above, from_below = layer.backward_pair(s, plus, minus, a)
+        return (above * from_above).addcmul_(below, from_below)
 
     def share_sum(self, parts: list[Tensor], relevance: Tensor, books: Books, is_non_negative: bool) -> list[Tensor]:
         return PLUS.share_sum(parts, relevance, books, is_non_negative)

@@ -23,7 +23,7 @@ ACTIVATIONS = (
     "_prelu_kernel prelu rrelu_with_noise clamp clamp_min native_dropout log_sigmoid_forward softsign hardshrink softshrink"
 ).split()
 STRUCTURE = (
-    "view _unsafe_view reshape _reshape_alias t transpose permute slice select squeeze unsqueeze expand clone detach "
+    "view _unsafe_view reshape _reshape_alias t transpose permute slice select squeeze unsqueeze expand clone "
     "alias _to_copy to contiguous split split_with_sizes unbind chunk narrow cat stack flip roll index index_select gather "
     "constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d replication_pad3d "
     "as_strided pixel_shuffle pixel_unshuffle channel_shuffle unfold diagonal repeat lift_fresh"
@@ -64,9 +64,9 @@ def _valid_taps(context: Context, value: Value) -> Tensor | None:
     return torch.constant_pad_nd(samples, step.arguments[1])
 
 
-@relevance_rule(*ACTIVATIONS)
+@relevance_rule(*ACTIVATIONS, "detach")
 def pass_unchanged(context: Context, step: Step, relevance: Sequence[Tensor | None]) -> Shares:
-    """Every elementwise activation, dropout in eval, cast: relevance passes unchanged."""
+    """Every elementwise activation, dropout in eval, detach (a gradient stops there, a value does not): unchanged."""
     return [(step.inputs[0], arrived(relevance))]
 
 
@@ -114,6 +114,13 @@ def copy_over(context: Context, step: Step, relevance: Sequence[Tensor | None]) 
         context.books.stopped += context.books.total(r)
         return []
     return [(source, summed_to(r, source.shape))]
+
+
+@relevance_rule("fill", "zero")
+def blank(context: Context, step: Step, relevance: Sequence[Tensor | None]) -> Shares:
+    """x.fill_(c), x[...] = c: nothing of what was there is left; what lies on the constant ends in ``stopped``."""
+    context.books.stopped += context.books.total(arrived(relevance))
+    return []
 
 
 @relevance_rule(
