@@ -212,7 +212,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result
 
     def _finish(self, step: Step, plan: _Plan, result: Any) -> None:
-        is_constant = plan.creates or all([value.is_constant for value in step.inputs])
+        is_constant = plan.creates or all(value.is_constant for value in step.inputs)
         outputs = [result] if isinstance(result, Tensor) else [part for part in tensors_of(result) if part.numel()]
         is_non_negative = plan.is_non_negative(step)
         values = []
@@ -225,7 +225,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             values.append(value)
         step.outputs = tuple(values)
         self._keeping.keep_outputs(step, outputs)
-        if not all([value.is_constant for value in values]):
+        if not all(value.is_constant for value in values):
             self.steps.append(step)
 
     def _prepare_write(self, tensor: Tensor) -> list[Value]:

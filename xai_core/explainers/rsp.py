@@ -118,7 +118,7 @@ def sectional(a: Tensor, gradient: Tensor, seed: Tensor, books: Books) -> Tensor
 def section_of(request: Request, recording: Recording, wanted: str) -> tuple[Value, str]:
     """Where sections are parted: the module asked for, else the last map with space that everything passes, else the last layer's input."""
     if wanted:
-        value, path = layer_value(request, wanted)
+        value, path = layer_value(request, wanted, "rsp")
         if not divides(recording, value):
             raise ParameterError(
                 f"Part of the evidence goes around the layer '{wanted}'.",

@@ -22,9 +22,9 @@ import torch
 from torch import Tensor
 
 from xai_core.explainers.grad_cam import TARGET_LAYER, attribution_of, layer_value, resized, weighted
-from xai_core.explainers.scoring import chunk_size, in_chunks
 from xai_core.explainers.registry import explainer
 from xai_core.explainers.request import Attribution, Request, logits_of
+from xai_core.explainers.scoring import chunk_size, in_chunks
 from xai_core.parameters import Parameter
 
 _ONE_TAKES_ALL = "One map of the layer takes more than 90 % of the softmax: compare with weights = increase."

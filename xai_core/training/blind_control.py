@@ -29,8 +29,6 @@ def blind_control(room: Classroom, out: Path, journal: Journal, seed: int, resum
         return batches(room.lessons, dice.permutation(rows), 96, 32, dice, outside=0.0, hint_weight=0.0, is_filled=True)
 
     torch.manual_seed(seed)
-    module = fit(
-        build(CARD), plan, batches_of, lesson_loss, out, journal, resume=resume, name="filled-control"
-    )
+    module = fit(build(CARD), plan, batches_of, lesson_loss, out, journal, resume=resume, name="filled-control")
     test = room.rows("test", "kermany")
     return auroc(room.lessons.targets[test, 1], logits_of(module, room, test, 96, is_filled=True)[:, 1])

@@ -184,9 +184,7 @@ def averages(room: Classroom, test: Array, shares: Array, thresholds: dict[str, 
     }
 
 
-def _text(
-    card: Card, story: str, metrics: dict[str, Any], size: int, options: dict[str, Any], room: Classroom
-) -> str:
+def _text(card: Card, story: str, metrics: dict[str, Any], size: int, options: dict[str, Any], room: Classroom) -> str:
     return f"""# {card.name}: findings of chest films
 
 {story} It sees films cropped to the lung field that `cxr-lungs` finds; {size / 1e6:.1f} MB in half precision. Labels: {", ".join(LABELS)}; Bacterial and Viral lie under Pneumonia,
