@@ -43,9 +43,13 @@ def layer_value(request: Request, path: str) -> tuple[Value, str]:
 
 
 def last_spatial(request: Request, recording: Recording) -> tuple[Value, str]:
-    """The last value with more than one position before space is averaged or flattened away."""
+    """The last value with more than one position before space is averaged or flattened away, on the way to the logit."""
+    needed = {request.logit_value.index}  # a write in place leaves versions behind that nothing reads
     for step in reversed(recording.steps):
         value = step.outputs[0]
+        if not any(output.index in needed for output in step.outputs):
+            continue
+        needed.update(below.index for below in step.inputs)
         if step.operation in AVERAGES or (step.operation in STRUCTURE and step.operation != "cat"):
             continue
         if len(value.shape) == request.x.ndim and len(value.shape) >= 3 and value.shape[2:].numel() > 1:
