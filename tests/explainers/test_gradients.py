@@ -180,3 +180,21 @@ def test_segmentation_explains_the_sum_over_the_predicted_region(dims: int, expl
     else:
         expected = gradient(Summed(), x, [0]) * (x if explainer == "input-x-gradient" else 1.0)
     assert deviation(found.relevance, expected) < 1e-9
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_grad_cam_looks_at_the_last_layer_that_is_read_after_a_write_in_place(dims: int) -> None:
+    """Instance norm returns a view: writing into it renews its siblings, which nobody reads and whose gradient is zero."""
+    convolution, norm = (nn.Conv2d, nn.InstanceNorm2d) if dims == 2 else (nn.Conv3d, nn.InstanceNorm3d)
+    body, last = convolution(1, 4, 3, padding=1), convolution(4, 2, 1)
+    module = randomised(nn.Sequential(body, norm(4), nn.LeakyReLU(0.1, inplace=True), last), 6).double()
+    x = smooth(1, 1, *[6] * dims, seed=8, dtype=torch.float64)
+    maps = F.leaky_relu(F.instance_norm(body(x)), 0.1).detach().requires_grad_()
+    output = last(maps)
+    score = output[:, 1][output.argmax(1) == 1].sum()
+    (slope,) = torch.autograd.grad(score, maps)
+    weights = slope.mean(tuple(range(2, 2 + dims)), keepdim=True)
+    expected = torch.relu((weights * maps).sum(1, keepdim=True)).detach()
+    assert float(expected.max()) > 0
+    found = xc.attribute(module, x, explainer="grad-cam", target=1).relevance
+    assert deviation(found, expected) < 1e-9

@@ -92,29 +92,41 @@ def cheap(info: ExplainerInfo, space: tuple[int, ...]) -> dict[str, Any]:
     return found
 
 
-def targets_of(module: nn.Module, x: Tensor, most: int = 3) -> list[int]:
-    """Labels to explain, the best one first: by logit, in a segmentation by how many positions are given it."""
+@dataclass(frozen=True)
+class Question:
+    """What is explained: a label's logit, in a segmentation summed over ``where`` (None: over its predicted region)."""
+
+    target: int
+    where: Tensor | None = None
+
+
+def questions_of(module: nn.Module, x: Tensor, most: int = 3) -> list[Question]:
+    """The best label first: by logit, in a segmentation by how many positions are given it; the others everywhere."""
     with torch.no_grad():
         output = module(x)
-    scores = output[0] if output.ndim == 2 else output.argmax(1).flatten().bincount(minlength=output.shape[1])
-    return [int(label) for label in scores.argsort(descending=True)[:most] if output.ndim == 2 or scores[label] > 0]
+    if output.ndim == 2:
+        return [Question(int(label)) for label in output[0].argsort(descending=True)[:most]]
+    counts = output.argmax(1).flatten().bincount(minlength=output.shape[1])
+    best, *others = (int(label) for label in counts.argsort(descending=True)[:most])
+    everywhere = torch.ones(output.shape[2:], dtype=torch.bool)
+    return [Question(best), *(Question(label, everywhere) for label in others)]
 
 
-def cell(info: ExplainerInfo, network: Network, module: nn.Module, x: Tensor, targets: Sequence[int]) -> Cell:
+def cell(info: ExplainerInfo, network: Network, module: nn.Module, x: Tensor, questions: Sequence[Question]) -> Cell:
     """Run ``info`` twice on ``module`` and judge the outcome.
 
     A map without negative values (Grad-CAM's ReLU) may be empty where nothing speaks for a label: then the next of
-    ``targets`` is asked, and only a map that is empty for all of them fails.
+    ``questions`` is asked, and only a map that is empty for all of them fails.
     """
-    found = _cell(info, network, module, x, targets[0])
-    for target in targets[1:]:
+    found = _cell(info, network, module, x, questions[0])
+    for question in questions[1:]:
         if info.is_signed or found.reason != EMPTY:
             break
-        found = _cell(info, network, module, x, target)
+        found = _cell(info, network, module, x, question)
     return found
 
 
-def _cell(info: ExplainerInfo, network: Network, module: nn.Module, x: Tensor, target: int) -> Cell:
+def _cell(info: ExplainerInfo, network: Network, module: nn.Module, x: Tensor, question: Question) -> Cell:
 
     def outcome(status: Status, reason: str = "", seconds: float = 0.0, **more: Any) -> Cell:
         return Cell(info.name, network.name, status, reason, round(seconds, 3), **more)
@@ -122,11 +134,16 @@ def _cell(info: ExplainerInfo, network: Network, module: nn.Module, x: Tensor, t
     if network.dims not in info.dims:
         return outcome("refused", f"made for {' and '.join(f'{dims}-D' for dims in info.dims if dims)} inputs")
     parameters = cheap(info, tuple(x.shape[2:]))
+
+    def explained() -> xc.Attribution:
+        asked = {"target": question.target, "where": question.where, "bounds": network.range}
+        return xc.attribute(module, x, explainer=info.name, **asked, **parameters)
+
     start = time.perf_counter()
     try:
-        found = xc.attribute(module, x, explainer=info.name, target=target, bounds=network.range, **parameters)
+        found = explained()
         seconds = time.perf_counter() - start
-        again = xc.attribute(module, x, explainer=info.name, target=target, bounds=network.range, **parameters)
+        again = explained()
     except UnsupportedOperationError as error:
         return outcome("refused", f"unsupported: {error.operation}", time.perf_counter() - start)
     except OUR_FAULT as error:

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 import xai_core as xc
-from tests.matrix.cells import Cell, cell, targets_of
+from tests.matrix.cells import Cell, cell, questions_of
 from tests.matrix.memory import peaks
 from tests.matrix.networks import NETWORKS, Network
 from tests.matrix.table import as_json, markdown, write
@@ -39,8 +39,8 @@ def run(networks: Sequence[Network], infos: Sequence[ExplainerInfo], aloud: bool
             print(f"{network.name}: {error}", file=sys.stderr)
             continue
         x = network.input()
-        targets = targets_of(module, x)
-        own = [cell(info, network, module, x, targets) for info in infos]
+        questions = questions_of(module, x)
+        own = [cell(info, network, module, x, questions) for info in infos]
         cells += own
         del module
         gc.collect()

@@ -65,7 +65,7 @@ def _symbol(one: Cell | None, notes: dict[str, int]) -> str:
         return ""
     if one.status == "ok":
         return SYMBOLS["ok"] + ("~" if (one.amplification or 0) > UNSTABLE else "")
-    note = " ".join(f"{one.status}: {one.reason}".split()).replace("|", "\\|")
+    note = " ".join((one.reason if one.status == "refused" else f"FAIL: {one.reason}").split()).replace("|", "\\|")
     return SYMBOLS[one.status] + f"<sup>{notes.setdefault(note, len(notes) + 1)}</sup>"
 
 

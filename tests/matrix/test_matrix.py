@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import xai_core as xc
-from tests.matrix.cells import Cell, cell, cheap, fault, targets_of
+from tests.matrix.cells import Cell, Question, cell, cheap, fault, questions_of
 from tests.matrix.memory import resident_mib
 from tests.matrix.networks import NETWORKS, Network, lively, seeded
 from tests.matrix.table import BEGIN, END, markdown, written
@@ -35,14 +35,14 @@ FEW = (
 @pytest.mark.parametrize("column", FEW, ids=lambda column: column.name)
 def test_no_cell_fails(column: Network, name: str) -> None:
     module, x = column.make(), column.input()
-    found = cell(INFOS[name], column, module, x, targets_of(module, x))
+    found = cell(INFOS[name], column, module, x, questions_of(module, x))
     assert found.status != "FAIL", found.reason
 
 
 def test_the_default_works_on_every_one_of_them() -> None:
     for column in FEW:
         module, x = column.make(), column.input()
-        found = cell(INFOS["lrp-epsilon-plus"], column, module, x, targets_of(module, x))
+        found = cell(INFOS["lrp-epsilon-plus"], column, module, x, questions_of(module, x))
         assert found.status == "ok"
         assert found.amplification is not None
         assert found.amplification < 30
@@ -87,7 +87,7 @@ def test_an_operation_without_a_rule_is_a_refusal_that_names_it() -> None:
             return torch.cumsum(x.flatten(1), 1)[:, -3:]
 
     column = Network("odd", "odd", lambda: Odd().eval(), (1, 3, 8, 8))
-    found = cell(INFOS["lrp-epsilon-plus"], column, column.make(), column.input(), [0])
+    found = cell(INFOS["lrp-epsilon-plus"], column, column.make(), column.input(), [Question(0)])
     assert (found.status, found.reason) == ("refused", "unsupported: cumsum")
 
 

@@ -68,10 +68,14 @@ def is_map(value: Value, x: Tensor) -> bool:
 
 
 def last_spatial(request: Request, explainer: str) -> tuple[Value, str]:
-    """The last map with more than one position before space is averaged, flattened or cut into tokens."""
+    """The last map with more than one position before space is averaged, flattened or cut into tokens, on the way to the logit."""
     averaged: set[int] = set()
+    needed = {request.logit_value.index}  # a write in place leaves versions behind that nothing reads
     for step in reversed(request.recording.steps):
         value = step.outputs[0]
+        if not any(output.index in needed for output in step.outputs):
+            continue
+        needed.update(below.index for below in step.inputs)
         if step.operation in AVERAGES:
             averaged.add(step.inputs[0].index)
         elif _holds_tokens(step, request.x):
