@@ -225,8 +225,40 @@ def spread(tensor: Tensor, layout: Layout, extent: int) -> Tensor:
     """``tensor`` laid into flat memory of ``extent`` samples as ``layout`` (shape, stride, offset) says, zero elsewhere."""
     shape, stride, offset = layout
     memory = torch.zeros(extent, dtype=tensor.dtype, device=tensor.device)
-    memory.as_strided(shape, stride, offset).copy_(tensor)
+    if is_shared(layout):
+        memory[_places(layout, extent, tensor.device)] = tensor
+    else:
+        memory.as_strided(shape, stride, offset).copy_(tensor)
     return memory
+
+
+def is_shared(layout: Layout) -> bool:
+    """Whether several samples of one tensor may lie in one place of its memory (expanded, unfolded)."""
+    reach = 0
+    for step, size in sorted((step, size) for size, step in zip(layout[0], layout[1], strict=True) if size > 1):
+        if step <= reach:
+            return True
+        reach += step * (size - 1)
+    return False
+
+
+def _places(layout: Layout, extent: int, device: torch.device) -> Tensor:
+    return torch.arange(extent, device=device).as_strided(*layout)
+
+
+def parted(relevance: Tensor, old: Layout, new: Layout) -> tuple[Tensor, Tensor]:
+    """Relevance of memory ``old`` that was written through ``new``: what stays with the old samples, what goes to the new."""
+    extent = extent_of(old, new)
+    if not is_shared(old):
+        memory = spread(relevance.expand(old[0]), old, extent)
+        written = memory.as_strided(*new).clone()
+        memory.as_strided(*new).zero_()
+        return memory.as_strided(*old).clone(), written
+    places, flat = _places(old, extent, relevance.device), relevance.expand(old[0]).reshape(-1)
+    memory = torch.zeros(extent, dtype=relevance.dtype, device=relevance.device).index_add_(0, places.reshape(-1), flat)
+    is_written = torch.zeros(extent, dtype=torch.bool, device=relevance.device)
+    is_written.as_strided(*new).fill_(True)
+    return relevance.expand(old[0]).masked_fill(is_written[places], 0), memory.as_strided(*new).clone()
 
 
 def extent_of(*layouts: Layout) -> int:

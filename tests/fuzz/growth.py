@@ -129,8 +129,13 @@ class Growth:
 
     def do(self, statement: str) -> None:
         """Write and run a line that makes no new map."""
-        with torch.no_grad():
-            exec(statement, self.names)
+        try:
+            with torch.no_grad():
+                exec(statement, self.names)
+        except RuntimeError as error:
+            if "single memory location" in str(error):  # refused before anything was written
+                raise Unfit from None
+            raise
         self.lines.append(statement)
 
     def let(self, expression: str) -> str:

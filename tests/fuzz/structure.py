@@ -202,7 +202,7 @@ def moved(g: Growth) -> None:
         f"{a}.repeat(1, 2, {', '.join(['1'] * g.dims)})",
         f"{a}.double().to({a}.dtype)",
         f"{a}.contiguous()",
-        f"{a}.detach()",
+        f"{a}.detach().clone()",
         f"torch.where(torch.ones_like({a}) > 0, {a}, torch.zeros_like({a}))",
         f"{a}.masked_fill(torch.arange({space[-1]}) % 2 == 0, 0.0)",
     ]

@@ -43,6 +43,21 @@ FOUND = {
         v4 = v3.flatten(2).transpose(1, 2)
         v5 = m.multiheadattention1(v4, v4, v4, need_weights=True)[0]
         return m.linear2(v5.reshape(x.shape[0], -1))""",
+    "memory written that an expanded value shares": """
+        # seed 31261, input (1, 1, 2, 4, 5), float64, not negative
+        m.conv0 = nn.Conv3d(2, 3, 1)
+        v0 = x * 1.5
+        v1 = v0[:, None].expand(x.shape[0], 2, 1, 2, 4, 5).reshape(x.shape[0], 2, 2, 4, 5)
+        v0[:, :1, ..., :1].mul_(0.2)
+        v0[:, :1, ..., 1:2] = torch.sigmoid(v0[:, :1, ..., 2:3])
+        return m.conv0(v1)""",
+    "memory written that an unfolded value shares": """
+        # seed 4, input (2, 2, 7), float64
+        m.linear0 = nn.Linear(30, 3)
+        v0 = x * 1.5
+        v1 = v0.unfold(2, 3, 1)
+        v0[:, :, 2:4] += torch.tanh(v0[:, :, 4:6])
+        return m.linear0(v1.flatten(1))""",
     "a box without width": """
         # seed 191, input (3, 1, 5, 5, 2), float32
         m.linear0 = nn.Linear(2, 6)

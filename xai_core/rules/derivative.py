@@ -14,7 +14,7 @@ from torch import Tensor
 
 from xai_core.keeping import SHAPE_ONLY, has_fixed_statistics
 from xai_core.rules.layers import constant, is_free
-from xai_core.steps import NORMS, Recording, Step, Value, extent_of, spread
+from xai_core.steps import NORMS, Recording, Step, Value, parted
 
 Derivative = Callable[[Recording, Step, Tensor], "list[tuple[Value, Tensor]]"]
 _DERIVATIVES: dict[str, Derivative] = {}
@@ -160,10 +160,7 @@ def _random_leak(recording: Recording, step: Step, grad: Tensor) -> list[tuple[V
 @derivative("overwrite")
 def _overwrite(recording: Recording, step: Step, grad: Tensor) -> list[tuple[Value, Tensor]]:
     old, new = step.arguments
-    memory = spread(grad, step.options["old"], extent_of(*step.options.values()))
-    written = memory.as_strided(*step.options["new"]).clone()
-    memory.as_strided(*step.options["new"]).zero_()
-    shares = [(old, memory.as_strided(*step.options["old"]).clone()), (new, written)]
+    shares = zip((old, new), parted(grad, step.options["old"], step.options["new"]), strict=True)
     return [(value, share) for value, share in shares if not value.is_constant]
 
 

@@ -16,7 +16,7 @@ from xai_core.rules.context import Context, Shares, relevance_rule
 from xai_core.rules.derivative import derivative_of, pool_settings
 from xai_core.rules.layers import BiasFold, Diagonal, MatrixProduct, NormFold, constant, is_free, layer_of
 from xai_core.rules.linear import Epsilon, described, divided, positive
-from xai_core.steps import Step, Value, extent_of, spread
+from xai_core.steps import Step, Value, parted
 
 ACTIVATIONS = (
     "relu hardtanh silu gelu elu celu selu leaky_relu sigmoid tanh hardsigmoid hardswish mish softplus threshold "
@@ -90,12 +90,7 @@ def all_depend(step: Step) -> bool:
 def part_overwritten(context: Context, step: Step, relevance: Sequence[Tensor | None]) -> Shares:
     """Memory written through another view: the overwritten part to the new value, the rest to the old one."""
     old, new = step.arguments
-    memory = spread(
-        arrived(relevance).expand(step.options["old"][0]), step.options["old"], extent_of(*step.options.values())
-    )
-    written = memory.as_strided(*step.options["new"]).clone()
-    memory.as_strided(*step.options["new"]).zero_()
-    left = memory.as_strided(*step.options["old"]).clone()
+    left, written = parted(arrived(relevance), step.options["old"], step.options["new"])
     shares = []
     for value, share in ((old, left), (new, written)):
         if value.is_constant:
