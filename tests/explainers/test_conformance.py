@@ -14,7 +14,7 @@ from tests.networks import Plain, Residual, UNet, randomised, small, smooth
 
 NAMES = sorted(xc.explainers())
 INPUTS = {0: (2, 6), 1: (2, 3, 16), 2: (2, 3, 12, 10), 3: (2, 2, 8, 9, 8)}
-FAST: dict[str, Any] = {"window": 4, "low": -4.0, "high": 4.0}  # kept only where declared
+FAST: dict[str, Any] = {"window": 4, "low": -4.0, "high": 4.0, "samples": 6, "steps": 6}  # kept only where declared
 ON_RESIDUAL = {
     "cam",  # defined where one fully connected layer follows the pooling
     "guided-grad-cam",  # on the plain network in 1-D its two factors share no place for label 1: rightly zero
@@ -200,6 +200,11 @@ def test_the_names_of_the_issue_are_there() -> None:
     expected = {
         "gradient",
         "input-x-gradient",
+        "guided-backprop",
+        "deconvnet",
+        "integrated-gradients",
+        "smoothgrad",
+        "gradient-shap",
         "grad-cam",
         "occlusion",
         "cam",
@@ -210,6 +215,12 @@ def test_the_names_of_the_issue_are_there() -> None:
         "eigen-cam",
         "fem",
         "guided-grad-cam",
+        "deeplift",
+        "rise",
+        "lime",
+        "kernel-shap",
+        "meaningful-perturbation",
+        "rsp",
         "rap",
         "deep-taylor",
         "lrp-z",

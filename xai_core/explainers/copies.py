@@ -24,8 +24,8 @@ from xai_core.steps import NORMS, Recording, Step
 
 Backward = Callable[[Recording], Mapping[str, Rule]]
 MOST_COPIES = 4
-LARGEST_MAP_BYTES = 32 << 20
-"""Above it the C library gives memory back to the system after every operation, and a greater batch gains nothing."""
+LARGEST_MAP_BYTES = 16 << 20
+"""Copies run together while the batch's greatest map stays below: a greater batch of greater maps gains nothing."""
 
 
 def chain_rule(recording: Recording) -> Mapping[str, Rule]:
@@ -90,21 +90,24 @@ class Copies:
     def gradient_sum(self, sample: int, weights: Tensor, make: Callable[[range], Tensor]) -> Tensor:
         """Sum of the gradients at the ``len(weights)`` copies, each times its weight; (1, C, *space)."""
         total: Tensor | None = None
-        found: _Gradient | None = None
+        ended: tuple[Recording, Step | None] | None = None
         for part, copies in self._batches(len(weights), make):
             found = self._gradient(copies, sample, stops_early=True)
             if found is None:
                 continue
-            gradient = found.gradient
-            weight = weights[part.start : part.stop].to(gradient).reshape((-1,) + (1,) * (gradient.ndim - 1))
-            share = (gradient * weight).sum(0, keepdim=True)
-            total = share if total is None else total.add_(share)
+            if total is None:
+                total = torch.zeros_like(found.gradient[:1])
+            for copy, gradient in zip(part, found.gradient.split(1), strict=True):  # type: ignore[no-untyped-call]
+                total.add_(gradient, alpha=float(weights[copy]))
+            ended = found.recording, found.entrance
+            del found, gradient  # before the next batch runs
             self._advance(part)
         assert total is not None
-        assert found is not None
-        if found.entrance is None:
+        assert ended is not None
+        recording, entrance = ended
+        if entrance is None:
             return total
-        ((_, through),) = derivative_of(found.recording, found.entrance, [total])
+        ((_, through),) = derivative_of(recording, entrance, [total])
         return through
 
     def _gradient(self, copies: Tensor, sample: int, stops_early: bool) -> _Gradient | None:

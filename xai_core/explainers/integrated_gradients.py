@@ -39,6 +39,7 @@ def path_integral(copies: Copies, sample: int, x: Tensor, baseline: Tensor, step
     return way * mean
 
 
+@torch.no_grad()
 def integrate(request: Request, baseline: Tensor, steps: int) -> Attribution:
     """Integrated gradients from any ``baseline`` (N, C, *space) or (1, C, *space), such as another case's image."""
     x = request.x

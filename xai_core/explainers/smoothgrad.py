@@ -162,7 +162,8 @@ def smoothed(
 ) -> Tensor:
     """The smoothed map of one image ``x`` (1, C, *space). The mean of gradients is taken where it costs least."""
     if given["variant"] == "mean" and not method.times_input and not method.from_baseline:
-        return copies.gradient_sum(sample, torch.full((given["samples"],), 1 / given["samples"]).double(), make)
+        weights = torch.full((given["samples"],), 1 / given["samples"], dtype=torch.float64)
+        return copies.gradient_sum(sample, weights, make)
     moments = Moments(x)
     for found in maps(copies, sample, method, make, baseline, given):
         moments.add(found)
