@@ -85,6 +85,8 @@ class Request:
     @property
     def can_be_recorded(self) -> bool:
         """False for a module that hides its operations (scripted): black-box explainers only."""
+        if self.shared is not None:
+            return True
         return not any(isinstance(part, torch.jit.ScriptModule) for part in self.module.modules())
 
     @property

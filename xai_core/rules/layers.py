@@ -45,7 +45,7 @@ class NormFold:
     def signs(self) -> Tensor | None:
         """Sign of the scale of each channel, None where all are positive."""
         weight = constant(self._step.arguments[1])
-        return None if weight is None or bool((weight > 0).all()) else weight.sign()
+        return None if weight is None or float(weight.amin()) > 0 else weight.sign()
 
 
 class BiasFold:
