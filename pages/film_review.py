@@ -14,6 +14,7 @@ from xai_core.engine import device_in_words
 from xai_core.jobs import Job
 
 POLL_SECONDS = 0.6
+FIRST_MODEL = "cxr-resnet18"
 
 engine = shell.engine()
 infos = xc.explainers()
@@ -25,7 +26,8 @@ def choose_target(label: str) -> None:
 
 
 def film_models() -> list[str]:
-    return [card.name for card in xc.models() if card.modality == "CXR" and card.task == "classification"]
+    names = [card.name for card in xc.models() if card.modality == "CXR" and card.task == "classification"]
+    return sorted(names, key=lambda name: name != FIRST_MODEL)
 
 
 def follow_film(film: Film, model_name: str, rows: list[findings.Finding]) -> str:
