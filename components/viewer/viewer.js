@@ -1,7 +1,8 @@
 // The viewer: takes data from Python, keeps the state, and paints what has changed, once a frame.
 
 import { edgeLetters, screenToFilm } from "./affine.js";
-import { Pyramid, filmOnScreen, greyOnScreen, mapOnScreen, paintGrey, paintOverlay } from "./draw2d.js";
+import { Pyramid } from "./draw2d.js";
+import { Drawings } from "./drawing.js";
 import { SHARES, stepsOfHalves } from "./half.js";
 import { helpSheet } from "./help.js";
 import { listenToKeys, listenToPointer } from "./input.js";
@@ -72,6 +73,7 @@ export class Viewer {
     this.help = helpSheet(() => this.act("help"));
     this.root.append(this.toolbar.root, this.area, this.foot, this.help);
     parent.append(this.root);
+    this.drawings = new Drawings(this.root, () => this.schedule());
 
     /** @type {ViewerData | null} */
     this.data = null;
@@ -96,11 +98,11 @@ export class Viewer {
     this.frame = 0;
     this.blinkTimer = 0;
     this.blinkOn = false;
-    /** @type {Map<string, import("./draw2d.js").FilmOnScreen>} */
+    /** @type {Map<string, import("./drawing.js").OnScreen>} */
     this.filmsOnScreen = new Map();
-    /** @type {Map<string, Uint8Array>} */
+    /** @type {Map<string, import("./drawing.js").OnScreen>} */
     this.greysOnScreen = new Map();
-    /** @type {Map<string, {key: string, steps: Uint16Array}>} */
+    /** @type {Map<string, {key: string, steps: import("./drawing.js").OnScreen}>} */
     this.stepsOnScreen = new Map();
     /** @type {Map<string, {key: string, colours: import("./luts.js").StepColours}>} */
     this.colours = new Map();
@@ -113,6 +115,7 @@ export class Viewer {
   /** Stop everything; the state is remembered for the next viewer of this key. */
   stop() {
     this.stopKeys();
+    this.drawings.stop();
     this.sizes.disconnect();
     clearInterval(this.blinkTimer);
     cancelAnimationFrame(this.frame);
@@ -557,19 +560,19 @@ export class Viewer {
     const key = `${greyKey} | ${overlayKey} ${settings.opacity}`;
     const isNew = pane.imageKey !== key;
     if (isNew) {
+      const drawing = this.drawings.now;
       let grey = this.greysOnScreen.get(greyKey);
       if (!grey) {
-        grey = greyOnScreen(onScreen.film, greyTable(film.samples, look.grey));
+        grey = drawing.greyOnScreen(onScreen.film, greyTable(film.samples, look.grey));
         this.greysOnScreen.set(greyKey, grey);
       }
       if (map && source.map && overlayKey) {
         const steps = this.stepsAt(id, source, map.steps, onScreen, view, settings.smooth);
         const colours = this.coloursAt(id, overlayKey, source, settings, end);
-        paintOverlay(grey, steps, colours, greyShares(settings.opacity), pane.buffer());
+        drawing.paintOverlay(grey, steps, colours, greyShares(settings.opacity), pane);
       } else {
-        paintGrey(grey, pane.buffer());
+        drawing.paintGrey(grey, pane);
       }
-      pane.put();
       pane.imageKey = key;
     }
     this.showState(pane, given);
@@ -592,14 +595,14 @@ export class Viewer {
 
   /** @param {View} view @param {Set<string>} used */
   filmAt(view, used) {
-    const key = [view.width, view.height, view.scale, view.row, view.column, view.turn, view.flipX, view.flipY].join(" ");
+    const key = [this.drawings.now.name, view.width, view.height, view.scale, view.row, view.column, view.turn, view.flipX, view.flipY].join(" ");
     used.add(key);
     let film = this.filmsOnScreen.get(key);
     if (!film && this.film) {
-      film = filmOnScreen(this.film.pyramid, view);
+      film = this.drawings.now.filmOnScreen(this.film.pyramid, view);
       this.filmsOnScreen.set(key, film);
     }
-    return { key, film: /** @type {import("./draw2d.js").FilmOnScreen} */ (film) };
+    return { key, film: /** @type {import("./drawing.js").OnScreen} */ (film) };
   }
 
   /** @param {PaneData} given */
@@ -626,7 +629,7 @@ export class Viewer {
 
   /**
    * @param {string} id @param {PaneData} source @param {Uint16Array} steps
-   * @param {{key: string, film: import("./draw2d.js").FilmOnScreen}} onScreen @param {View} view @param {boolean} smooth
+   * @param {{key: string, film: import("./drawing.js").OnScreen}} onScreen @param {View} view @param {boolean} smooth
    */
   stepsAt(id, source, steps, onScreen, view, smooth) {
     const { map } = source;
@@ -634,7 +637,7 @@ export class Viewer {
     const key = `${onScreen.key} ${map?.url} ${map?.gridScale} ${map?.gridOffset} ${smooth}`;
     if (known?.key === key || !map) return known?.steps ?? steps;
     const sheet = { steps, rows: map.shape[0], columns: map.shape[1], gridScale: map.gridScale, gridOffset: map.gridOffset };
-    const made = mapOnScreen(sheet, onScreen.film, view, smooth);
+    const made = this.drawings.now.mapOnScreen(sheet, onScreen.film, view, smooth);
     this.stepsOnScreen.set(id, { key, steps: made });
     return made;
   }
