@@ -50,6 +50,11 @@ HTMLCanvasElement.prototype.getContext = function (kind, wishes) {
 const tell = WebGL2RenderingContext.prototype.getParameter;
 WebGL2RenderingContext.prototype.getParameter = function (name) { return name === 0x9246 ? "NAME" : tell.call(this, name); };
 """
+FAILURES = {
+    "no picture fits": "const tell = GL.getParameter; GL.getParameter = function (name) { return name === 0x0d33 ? 64 : tell.call(this, name); };",
+    "no shader compiles": "GL.getShaderParameter = () => false;",
+    "the memory is full": "GL.getError = () => 0x0505;",
+}
 
 
 @pytest.fixture(scope="module")
@@ -262,6 +267,30 @@ def test_a_lost_context_loses_nothing(blank: Page, monkeypatch: pytest.MonkeyPat
     found = canvas(blank, "fine")
     off = np.abs(found.astype(int) - expected(case, maps()[0], flipped, found.shape[:2]).astype(int)).max(2)
     assert off.max() <= 2
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_card_that_fails_is_left_for_the_plain_canvas(
+    blank: Page, monkeypatch: pytest.MonkeyPatch, failure: str
+) -> None:
+    blank.add_init_script(f"const GL = WebGL2RenderingContext.prototype; {FAILURES[failure]}")
+    case = FILMS["8 bits"]
+    show(blank, monkeypatch, case, maps(), {}, "?painter=webgl2")
+    painted(blank)
+    assert painter(blank) == "2d"
+    for pane in (None, *maps()):
+        found = canvas(blank, pane.id if pane else "image")
+        off = np.abs(found.astype(int) - expected(case, pane, Scene(), found.shape[:2]).astype(int)).max(2)
+        assert off.max() <= 2
+
+
+def test_the_pages_address_forces_a_painter(gl_browser: Browser, address: str) -> None:
+    context = gl_browser.new_context()
+    opened = context.new_page()
+    for asked in ("webgl2", "2d"):
+        opened.goto(f"{address}?painter={asked}")
+        opened.wait_for_selector(f'.viewer[data-painter="{asked}"]', timeout=120_000)
+    context.close()
 
 
 def test_one_context_serves_every_pane_and_every_mount(blank: Page, monkeypatch: pytest.MonkeyPatch) -> None:
