@@ -21,7 +21,8 @@ from xai_core.colours import table_for
 Sign = Literal["both", "positive", "negative"]
 FilterMode = Literal["none", "pass", "clamp"]
 Samples = NDArray[np.uint16]
-EDGE = 1e-6  # a pixel centre on the very edge of the film falls on the same side here and in the browser
+# A pixel centre on the very edge of the film, or of a cell, falls on the same side here and in the browser.
+EDGE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -210,7 +211,7 @@ def _within(position: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
 
 
 def _nearest(position: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-    return np.clip(np.floor(position + 0.5), 0, count - 1).astype(np.int64)
+    return np.clip(np.floor(position + 0.5 + EDGE), 0, count - 1).astype(np.int64)
 
 
 def _bilinear(

@@ -151,6 +151,13 @@ export class PaneElement {
     if (context && this.picture) context.putImageData(this.picture, 0, 0);
   }
 
+  /** Take the picture from the lowest rows of another canvas. @param {HTMLCanvasElement} canvas */
+  copyFrom(canvas) {
+    const { width, height } = this;
+    const context = this.image.getContext("2d", { alpha: false });
+    context?.drawImage(canvas, 0, canvas.height - height, width, height, 0, 0, width, height);
+  }
+
   /**
    * The colour bar with real values. @param {boolean} isShown @param {boolean} isSigned @param {number} scope value at
    * its end @param {string} unit @param {import("./state.js").Settings} settings

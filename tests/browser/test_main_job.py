@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page
 
 import xai_core as xc
 from tests.browser.conftest import ready
+from tests.browser.mounted import canvas
 from xai_core.render import Grey, MapSheet, Overlay, View, composite, map_sheet
 
 pytestmark = pytest.mark.browser
 MAPS = ("lrp-epsilon-plus", "rap", "grad-cam", "occlusion")
 FIRST = next(iter(xc.sample_cases().values()))
-
-
-def canvas(page: Page, pane: str) -> NDArray[np.uint8]:
-    """The composited picture of a pane, (h, w, 3)."""
-    found = page.locator(f'[data-pane="{pane}"] canvas[data-role="image"]').evaluate(
-        "c => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height);"
-        " let s = ''; const step = 32768; for (let i = 0; i < d.data.length; i += step)"
-        " s += String.fromCharCode.apply(null, d.data.subarray(i, i + step));"
-        " return [c.width, c.height, btoa(s)]; }"
-    )
-    width, height, text = found
-    return np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width, 4)[..., :3]
 
 
 def pictures(page: Page) -> dict[str, bytes]:

@@ -5,6 +5,8 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { axisWalk, filmToScreen, screenToFilm } from "../../components/viewer/affine.js";
+import { Pyramid, filmTaps, mapCells } from "../../components/viewer/draw2d.js";
+import { askedDrawing, isSoftware } from "../../components/viewer/drawing.js";
 import { halfToNumber, numberToHalf } from "../../components/viewer/half.js";
 import { SHORTCUTS, shortcutFor } from "../../components/viewer/input.js";
 import { bestGrid } from "../../components/viewer/layout.js";
@@ -130,4 +132,45 @@ test("no two shortcuts answer to one key", () => {
     assert.ok(SHORTCUTS.filter((shortcut) => shortcut.match && shortcut.match(event) !== null).length <= 1, key);
   }
   assert.ok(shortcutFor(/** @type {any} */ ({ key: "h", shiftKey: false, altKey: false, ctrlKey: false, metaKey: false, code: "KeyH" })));
+});
+
+test("a renderer's name tells software from a graphics card", () => {
+  const software = [
+    "ANGLE (Google, Vulkan 1.3.0 (SwiftShader Device (Subzero) (0x0000C0DE)), SwiftShader driver)", "Google SwiftShader",
+    "llvmpipe (LLVM 15.0.6, 256 bits)", "llvmpipe, or similar", "Apple Software Renderer", "Microsoft Basic Render Driver",
+    "ANGLE (Microsoft, Microsoft Basic Render Driver Direct3D11 vs_5_0 ps_5_0, D3D11)", "softpipe",
+  ];
+  const cards = [
+    "ANGLE (NVIDIA, NVIDIA GeForce RTX 3060 Direct3D11 vs_5_0 ps_5_0, D3D11)", "Apple GPU", "Adreno (TM) 640", "Mali-G78",
+    "ANGLE (Intel, Mesa Intel(R) UHD Graphics 620 (KBL GT2), OpenGL 4.6)", "AMD Radeon Pro 5500M OpenGL Engine",
+  ];
+  for (const name of software) assert.ok(isSoftware(name), name);
+  for (const name of cards) assert.ok(!isSoftware(name), name);
+});
+
+test("the address may ask for a painter, and only for one there is", () => {
+  assert.equal(askedDrawing("?painter=webgl2"), "webgl2");
+  assert.equal(askedDrawing("?case=3&painter=2d"), "2d");
+  assert.equal(askedDrawing("?painter=svg"), null);
+  assert.equal(askedDrawing(""), null);
+});
+
+test("film and map are read at the same places along an axis and among all codes", () => {
+  const pyramid = new Pyramid(new Uint16Array(SHAPE[0] * SHAPE[1]), SHAPE);
+  const map = { steps: new Uint16Array(70 * 90), rows: 70, columns: 90, gridScale: [9, 8], gridOffset: [4, -3] };
+  for (let turn = 0; turn < 4; turn++) {
+    for (const zoom of [0.5, 1, 3]) {
+      const view = viewOf({ ...wholeFilm(SHAPE), turn, zoom, flipX: true }, 401, 299, SHAPE);
+      const { sheet, isStraight, x, y } = filmTaps(pyramid, view, false);
+      const flat = filmTaps(pyramid, view, true);
+      const cells = mapCells(map, view, false);
+      const flatCells = mapCells(map, view, true);
+      for (const [across, down] of [[0, 0], [200, 150], [400, 298], [31, 277]]) {
+        const [row, column] = isStraight ? [y.first[down], x.second[across]] : [x.second[across], y.first[down]];
+        assert.equal(flat.y.first[down] + flat.x.second[across], row * sheet.columns + column);
+        const [mapRow, mapColumn] = isStraight ? [cells.y.first[down], cells.x.first[across]] : [cells.x.first[across], cells.y.first[down]];
+        assert.equal(flatCells.y.first[down] + flatCells.x.first[across], mapRow * map.columns + mapColumn);
+      }
+    }
+  }
 });
