@@ -56,7 +56,17 @@ def choose() -> Film:
             key="film",
             persist_state="session",
         )
-    return own[key] if key in own else Film(_title(key), _sample(key), False, _credit(key))
+    return own[key] if key in own else packaged(key)
+
+
+def packaged(name: str) -> Film:
+    """A packaged film."""
+    return Film(_title(name), _sample(name), False, _credit(name))
+
+
+def models() -> list[str]:
+    """Names of the models that read films."""
+    return [card.name for card in xc.models() if card.modality == "CXR" and card.task == "classification"]
 
 
 def messages(film: Film, more: tuple[str, ...] = ()) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import torch
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 import xai_core as xc
 from xai_core.errors import ParameterError
@@ -147,9 +147,9 @@ def explainers(as_json: AsJson = False) -> None:
     for title, infos in groups.items():
         out.print(f"[bold]{title}[/bold]")
         _print_table(
-            ("name", "family", "of the target", "forward passes", "summary"),
+            ("name", "targets", "passes", "summary"),
             [
-                (info.name, info.family, "yes" if info.target_dependent else "no", f"{info.cost:g}", info.summary)
+                (info.name, "each its map" if info.target_dependent else "one map", f"{info.cost:g}", info.summary)
                 for info in infos
             ],
         )
@@ -209,7 +209,7 @@ def _print_json(value: Any) -> None:
 
 
 def _print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    table = Table(*head)
+    table = Table(Column(head[0], no_wrap=True), *head[1:])
     for row in rows:
         table.add_row(*row)
     out.print(table)

@@ -40,8 +40,10 @@ EPSILON = Parameter(
     "epsilon", "float", 1e-6, "Absorbs relevance of outputs near zero in fully connected layers.", 0, 100
 )
 GAMMA = Parameter("gamma", "float", 0.25, "How much positive weights are favoured.", 0, 1000, 0.05)
-LOW = Parameter("low", "float", None, "Least value an input sample can take.", optional=True)
-HIGH = Parameter("high", "float", None, "Greatest value an input sample can take.", optional=True)
+LOW = Parameter("low", "float", None, "Least value an input sample can take; empty: the model card's.", optional=True)
+HIGH = Parameter(
+    "high", "float", None, "Greatest value an input sample can take; empty: the model card's.", optional=True
+)
 BIAS_SPLIT = Parameter(
     "bias_split",
     "choice",
@@ -268,8 +270,7 @@ def _flat(parameters: Mapping[str, Any]) -> Rows:
     "Montavon et al. 2017, eq. 12",
 )
 def _w_square(parameters: Mapping[str, Any]) -> Rows:
-    """A control more than an explanation: the values of the image play no part but in choosing the winners of max pools.
-    """
+    """A control more than an explanation: the values of the image play no part but in choosing the winners of max pools."""
     return _everywhere(WeightSquare())
 
 
@@ -340,8 +341,7 @@ def _epsilon_alpha_2(parameters: Mapping[str, Any]) -> Rows:
     cost=5,
 )
 def _epsilon_alpha_2_flat(parameters: Mapping[str, Any]) -> Rows:
-    """The same with its last step smoothed: single pixels no longer show, regions of both signs do.
-    """
+    """The same with its last step smoothed: single pixels no longer show, regions of both signs do."""
     return _mixed(AlphaBeta(2, 1, parameters["bias_split"]), parameters, Flat())
 
 

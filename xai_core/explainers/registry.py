@@ -20,7 +20,7 @@ from xai_core.parameters import Parameter
 if TYPE_CHECKING:
     from xai_core.explainers.request import Attribution, Request
 
-GROUPS: Mapping[tuple[str, str], str] = MappingProxyType(
+GROUPS: Mapping[tuple[str, ...], str] = MappingProxyType(
     {
         ("white box", "network structure"): "White box: by network structure",
         ("white box", "linearisation"): "White box: by linearisation",
@@ -70,7 +70,7 @@ class ExplainerInfo:
     @property
     def group(self) -> str:
         """The kind of explainer in words, as menus have it."""
-        return GROUPS.get(self.taxonomy[:2], ": ".join(self.taxonomy[:2]).capitalize())  # type: ignore[call-overload,no-any-return]
+        return GROUPS.get(self.taxonomy[:2], ": ".join(self.taxonomy[:2]).capitalize())
 
     def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """All parameters with defaults filled in; raises :class:`ParameterError` for unknown names or bad values."""

@@ -297,8 +297,10 @@ class Box:
     keeps_norms: ClassVar[bool] = False
 
     def __str__(self) -> str:
-        low, high = ("the image's own" if bound is None else f"{bound:g}" for bound in (self.low, self.high))
-        return f"box: by how far inputs lie above the least value ({low}) and below the greatest ({high})"
+        low, high = (
+            "the card's or the image's own" if bound is None else f"{bound:g}" for bound in (self.low, self.high)
+        )
+        return f"box: by distance from the least possible value ({low}) and from the greatest ({high})"
 
     def __post_init__(self) -> None:
         if self.low is not None and self.high is not None and self.low >= self.high:
