@@ -54,18 +54,18 @@ def test_a_method_shows_its_text_place_and_parameters(page: AppTest, name: str) 
 
 def test_the_example_is_computed_when_asked_for_and_kept(page: AppTest) -> None:
     show(page, "grad-cam")
-    assert not page.get("imgs")
+    assert not page.get("image")
     page.button(key="example").click().run()
     job = page.session_state["examples"]["grad-cam"]
     assert job.wait(120)
     page.run()
-    assert len(page.get("imgs")) == 2
+    assert len(page.get("image")) == 2
     ((_, target),) = job.panes
     assert target == xc.sample_cases()[method.EXAMPLE].target
     show(page, "rap")
-    assert not page.get("imgs")
+    assert not page.get("image")
     show(page, "grad-cam")
-    assert len(page.get("imgs")) == 2
+    assert len(page.get("image")) == 2
     assert page.session_state["examples"]["grad-cam"] is job
 
 
