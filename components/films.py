@@ -16,6 +16,7 @@ from components.shell import escaped, sentence
 from xai_core.case import Case
 
 MOST_OWN = 8
+FIRST_MODEL = "cxr-resnet18"
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,18 @@ def choose() -> Film:
             key="film",
             persist_state="session",
         )
-    return own[key] if key in own else Film(_title(key), _sample(key), False, _credit(key))
+    return own[key] if key in own else packaged(key)
+
+
+def packaged(name: str) -> Film:
+    """A packaged film."""
+    return Film(_title(name), _sample(name), False, _credit(name))
+
+
+def models() -> list[str]:
+    """Names of the models that read films."""
+    names = [card.name for card in xc.models() if card.modality == "CXR" and card.task == "classification"]
+    return sorted(names, key=lambda name: name != FIRST_MODEL)
 
 
 def messages(film: Film, more: tuple[str, ...] = ()) -> None:

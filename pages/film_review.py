@@ -8,13 +8,12 @@ from typing import Any
 import streamlit as st
 
 import xai_core as xc
-from components import explainer_choice, films, findings, panes, parameters, progress, shell, viewer
+from components import explainer_choice, films, findings, layer_rules, panes, parameters, progress, shell, viewer
 from components.films import Film
 from xai_core.engine import device_in_words
 from xai_core.jobs import Job
 
 POLL_SECONDS = 0.6
-FIRST_MODEL = "cxr-resnet18"
 
 engine = shell.engine()
 infos = xc.explainers()
@@ -23,11 +22,6 @@ state = st.session_state
 
 def choose_target(label: str) -> None:
     state["target"] = label
-
-
-def film_models() -> list[str]:
-    names = [card.name for card in xc.models() if card.modality == "CXR" and card.task == "classification"]
-    return sorted(names, key=lambda name: name != FIRST_MODEL)
 
 
 def follow_film(film: Film, model_name: str, rows: list[findings.Finding]) -> str:
@@ -74,7 +68,7 @@ def board(film: Film, job: Job, where: str, is_polled: bool) -> None:
 
 with st.sidebar:
     film = films.choose()
-    model_names = film_models()
+    model_names = films.models()
     if len(model_names) > 1:
         model_name = st.selectbox("Model", model_names, key="model", persist_state="session")
     else:
@@ -90,5 +84,7 @@ with st.sidebar:
 
 where = f"{model.card.title} on {device_in_words(model)}"
 job = job_for(film, model_name, names, target, {name: values.get(name, {}) for name in names})
+with st.sidebar:
+    layer_rules.offer(job, infos)
 is_polled = not job.done
 st.fragment(board, run_every=POLL_SECONDS if is_polled else None)(film, job, where, is_polled)

@@ -1,11 +1,17 @@
 """FEM, the feature explanation method (Fuad et al. 2020): where a layer's maps are unusually strong, whatever the label.
 
-For every map A_k of the layer, with its mean mu_k and standard deviation sigma_k over the positions, the places with
-A_k >= mu_k + K sigma_k are marked: B_k is 1 there and 0 elsewhere. The result is sum_k mu_k B_k, resized to the image: a
-count of the maps that stand out at a place, each worth its mean activity. No gradient, one forward pass, 2-D and 3-D alike.
+For every map A_k of the layer, with its mean mu_k and standard deviation sigma_k over the positions, strong places are marked:
 
-What it cannot tell: why a label was given. The same map belongs to every label; it shows what stands out to the network,
-which on a film may be a marker, a wire or the edge of the field. The threshold throws away by how much a place stands out.
+    B_k = 1 where A_k >= mu_k + K sigma_k, else 0;  map = sum_k mu_k B_k, resized to the image
+
+What it tells: how many maps stand out at a place, each worth its mean activity: what the network finds remarkable. 2-D and 3-D alike.
+
+What it cannot tell: why a label was given. The same map belongs to every label.
+
+Known failures: what stands out on a film may be a marker, a wire or the edge of the field. The threshold throws away by how much a
+place stands out, and K is a matter of taste.
+
+Cost: one forward pass, no gradient.
 """
 
 from __future__ import annotations

@@ -26,8 +26,8 @@ BiasSplit = Literal["signed", "whole", "none"]
 
 @cache
 def described(rule: LinearRule) -> str:
-    """The rule with its numbers, as the page shows it."""
-    return repr(rule)
+    """The rule with its numbers in words, as the page shows it."""
+    return str(rule)
 
 
 class LinearRule(Hashable, Protocol):
@@ -88,6 +88,13 @@ class Epsilon:
     bias: bool = True
     keeps_norms: ClassVar[bool] = True
 
+    def __str__(self) -> str:
+        bias = "" if self.bias else ", without bias"
+        if self.epsilon is None:
+            return f"z: each product's share of the sum{bias}"
+        unit = " of the layer's typical output" if self.relative else ""
+        return f"epsilon {self.epsilon:g}{unit}: each product's share, small sums damped{bias}"
+
     def _size(self, z: Tensor, books: Books) -> Tensor | float:
         if self.epsilon is None:
             return machine_step(z, books)
@@ -126,6 +133,13 @@ class AlphaBeta:
     beta: float = 0.0
     bias_split: BiasSplit = "signed"
     keeps_norms: ClassVar[bool] = False
+
+    def __str__(self) -> str:
+        bias = {"signed": "biases by their sign", "whole": "the whole bias in each half", "none": "without bias"}
+        against = "" if self.beta == 0 else f" less {self.beta:g} x negative ones"
+        name = "plus" if self == PLUS else f"alpha {self.alpha:g} beta {self.beta:g}"
+        factor = "" if self.alpha == 1 else f"{self.alpha:g} x "
+        return f"{name}: {factor}positive products{against}, {bias[self.bias_split]}"
 
     def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
         bias = None if self.bias_split == "none" else layer.bias
@@ -186,14 +200,17 @@ class AlphaBeta:
 
 @dataclass(frozen=True)
 class Gamma:
-    """w -> w + gamma w+, for inputs of both signs (Andéol et al. 2021; zennit's ``Gamma``).
+    """R_i = sum_j a_i (w_ij + gamma w_ij+) / sum_i a_i (w_ij + gamma w_ij+) R_j, in a form for inputs of both signs (Andéol et al. 2021).
 
-    Outputs z_j > 0 share by a+ (w + g w+) + a- (w + g w-), outputs z_j < 0 by a+ (w + g w-) + a- (w + g w+); biases alike.
+    It is zennit's ``Gamma``. Outputs z_j > 0 share by a+ (w + g w+) + a- (w + g w-), outputs z_j < 0 by a+ (w + g w-) + a- (w + g w+); biases alike.
     An output of exactly zero sends its relevance to ``stopped``.
     """
 
     gamma: float = 0.25
     keeps_norms: ClassVar[bool] = False
+
+    def __str__(self) -> str:
+        return f"gamma {self.gamma:g}: what has the output's sign counts {1 + self.gamma:g}-fold"
 
     def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
         weight, bias = layer.weight, layer.bias
@@ -241,6 +258,9 @@ class WeightSquare:
 
     keeps_norms: ClassVar[bool] = False
 
+    def __str__(self) -> str:
+        return "w-square: by squared weights, whatever the inputs hold"
+
     def _weight(self, layer: LinearLayer) -> Tensor:
         return layer.scale_free_weight.square()
 
@@ -258,6 +278,9 @@ class WeightSquare:
 class Flat(WeightSquare):
     """R_i = sum_j R_j / fan-in, valid taps only (Lapuschkin 2019). Not multiplied by a."""
 
+    def __str__(self) -> str:
+        return "flat: every input alike"
+
     def _weight(self, layer: LinearLayer) -> Tensor:
         return torch.ones_like(layer.scale_free_weight)
 
@@ -272,6 +295,12 @@ class Box:
     low: float | None = None
     high: float | None = None
     keeps_norms: ClassVar[bool] = False
+
+    def __str__(self) -> str:
+        low, high = (
+            "the card's or the image's own" if bound is None else f"{bound:g}" for bound in (self.low, self.high)
+        )
+        return f"box: by distance from the least possible value ({low}) and from the greatest ({high})"
 
     def __post_init__(self) -> None:
         if self.low is not None and self.high is not None and self.low >= self.high:
@@ -301,6 +330,9 @@ class Study:
 
     step: float = 1e-9
     keeps_norms: ClassVar[bool] = False
+
+    def __str__(self) -> str:
+        return "study: positive weights against signed inputs, without bias"
 
     def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
         weight = positive(layer.scale_free_weight)
