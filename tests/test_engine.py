@@ -23,7 +23,7 @@ from xai_core.explainers import registry
 from xai_core.explainers.registry import explainers
 from xai_core.models import Prediction
 from xai_core.preprocess import Grid
-from xai_core.trust import Badge
+from xai_core.trust import Badge, Finding
 
 FAST, SLOW = "grad-cam", "occlusion"
 LABELS = ("Healthy", "Pneumonia")
@@ -96,7 +96,7 @@ def explained(case, name, target, parameters):
     return Explanation(
         explainer=name, target=target, model="fake", case_digest=case.digest, map=grid.to_case(raw), raw=raw,
         shown=raw[0].copy(), grid=grid, account={"seed": 1.0, "error": 1e-7},
-        badge=Badge("good", "Closed", ("The books close.",), {"error": 1e-7}), seconds=0.1,
+        badge=Badge((Finding("good", "Closed", "The books close.", "books_close"),), (), {"error": 1e-7}), seconds=0.1,
         parameters=dict(parameters), provenance={"device": "cpu"}, is_signed=True, unit="logit",
     )  # fmt: skip
 
