@@ -14,7 +14,7 @@ from xai_core.parameters import Parameter
 from xai_core.readers import read_case, read_region
 from xai_core.record import Recording, record
 from xai_core.samples import SampleCase, sample_cases
-from xai_core.second_look import second_look
+from xai_core.second_looks import second_look
 from xai_core.trust import Badge, Finding
 
 __version__ = "0.1.0"

@@ -44,7 +44,7 @@ class Explanation:
     """One map. ``map`` (C', *space) float32 on the case's grid (C' = 1 for films); ``raw`` (C, *input space) signed, on the network's grid;
     ``shown``: ``raw`` reduced over channels, on the network's grid; ``grid``: the affine between the two; ``account``: the books or None;
     ``unit``: what values count ("logit", "logit per window", "logit per segment", "probability" or "none"); ``checks``: "full" after
-    a second look (:func:`xai_core.second_look.second_look`).
+    a second look (:func:`xai_core.second_looks.second_look`).
     """
 
     explainer: str

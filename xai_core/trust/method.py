@@ -62,7 +62,7 @@ def random_numbers(evidence: Evidence) -> Finding | None:
 
 @check
 def repeated(evidence: Evidence) -> Finding | None:
-    """A second look (``xai_core.second_look``) puts what it found in the place of this."""
+    """A second look (``xai_core.second_looks``) puts what it found in the place of this."""
     return Finding("good", "", "The map was computed once; it was not repeated.")
 
 

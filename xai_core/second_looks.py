@@ -156,7 +156,8 @@ class _Look:
 
     def taken(self) -> Explanation:
         """The explanation with what was found joined to its badge."""
-        findings, numbers = [], {}
+        findings: list[Finding] = []
+        numbers: dict[str, float | str] = {}
         for position, (name, check) in enumerate(self._checks()):
             self._report(position, 0.0)
             finding, counted = self._tried(check, position)
