@@ -87,11 +87,12 @@ def composite(
 
 @dataclass
 class Assignment:
-    """The rows of a composite applied to one recording: which rule each step gets."""
+    """The rows of a composite applied to one recording: which rule each step gets; ``used``: places that had a step so far."""
 
     rows: Rows
     recording: Recording
     first: frozenset[int] = field(init=False)
+    used: set[str] = field(default_factory=set)
     shared: frozenset[int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -101,9 +102,9 @@ class Assignment:
     def rule(self, step: Step) -> LinearRule:
         kind = "convolution" if id(step) in self.shared else kind_of(step)
         for place, rule in self.rows:
-            if place == kind or (place == "first" and id(step) in self.first):
-                return rule
-            if place.startswith("name:") and fnmatchcase(step.path, place[5:]):
+            is_named = place.startswith("name:") and fnmatchcase(step.path, place[5:])
+            if place == kind or is_named or (place == "first" and id(step) in self.first):
+                self.used.add(place)
                 return rule
         return self.rows[-1][1]
 

@@ -44,7 +44,8 @@ from xai_core.rules.books import Books
 from xai_core.rules.context import Context, Shares, StepRule
 from xai_core.rules.filters import RelevanceFilter
 from xai_core.rules.layers import layer_of
-from xai_core.rules.operations import ACTIVATIONS, AVERAGES
+from xai_core.rules.linear import described
+from xai_core.rules.operations import ACTIVATIONS, AVERAGES, MAXIMA
 from xai_core.steps import Recording, Step, Value
 
 SEED = Parameter(
@@ -177,10 +178,35 @@ def _run(composite: Composite) -> Callable[[Request, Mapping[str, Any]], Attribu
         )
         relevance = filtered_walk(context, request.logit_value, seed, filter_of(given))
         return Attribution(
-            relevance, closed(books.account(seed, relevance)), request.targets(), rules=dict(context.chosen)
+            relevance,
+            closed(books.account(seed, relevance)),
+            request.targets(),
+            rules=dict(context.chosen),
+            replaced=context.replaced,
+            idle=(*idle_rows(assignment, composite, given), *idle_parameters(request, given)),
         )
 
     return run
+
+
+def idle_rows(assignment: Assignment, composite: Composite, given: Mapping[str, Any]) -> list[str]:
+    """Rows that no layer had, where they name layers or were changed by a parameter."""
+    usual = composite.rows({**given, **{parameter.name: parameter.default for parameter in composite.parameters}})
+    return [
+        f"the row '{place}' ({described(rule)}), since no layer is there"
+        for (place, rule), (_, default) in zip(assignment.rows[:-1], usual, strict=False)
+        if place not in assignment.used and (place.startswith("name:") or rule != default)
+    ]
+
+
+def idle_parameters(request: Request, given: Mapping[str, Any]) -> list[str]:
+    """Parameters away from their defaults that this network has no use for."""
+    idle = []
+    if given.get("seed") == "contrast" and request.logits.shape[1] == 1:
+        idle.append("the contrast to other labels, since there is one label only")
+    if given.get("pooling") == "proportional" and not any(s.operation in MAXIMA for s in request.recording.steps):
+        idle.append("proportional pooling, since there is no max pool")
+    return idle
 
 
 def _refuse_negative(recording: Recording, name: str) -> None:

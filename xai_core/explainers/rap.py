@@ -28,7 +28,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from xai_core.composites import HIGH, LOW, first_layers, last_layers
-from xai_core.explainers.lrp import ALTERNATIVES, FILTERS, POOLING, SEED, filter_of, filtered_walk, seed_of
+from xai_core.explainers.lrp import (
+    ALTERNATIVES,
+    FILTERS,
+    POOLING,
+    SEED,
+    filter_of,
+    filtered_walk,
+    idle_parameters,
+    seed_of,
+)
 from xai_core.explainers.registry import explainer
 from xai_core.explainers.request import Attribution, Request, closed
 from xai_core.parameters import Parameter
@@ -111,7 +120,12 @@ def rap(request: Request, parameters: Mapping[str, Any]) -> Attribution:
     )
     relevance = filtered_walk(context, request.logit_value, seed, filter_of(parameters))
     return Attribution(
-        relevance, closed(books.account(explained, relevance)), request.targets(), rules=dict(context.chosen)
+        relevance,
+        closed(books.account(explained, relevance)),
+        request.targets(),
+        rules=dict(context.chosen),
+        replaced=context.replaced,
+        idle=tuple(idle_parameters(request, parameters)),
     )
 
 

@@ -28,7 +28,8 @@ _OUTPUT_ACTIVATIONS = frozenset({"sigmoid", "_softmax", "_log_softmax", "log_sig
 @dataclass(frozen=True)
 class Attribution:
     """``relevance`` (N, C, *space) like the input, signed; ``account``: the books (floats for one sample, else (N,) tensors), or None;
-    ``target`` the label index of every sample; ``notes``: sentences for the person; ``rules``: rule by module path; ``facts``: numbers of the method.
+    ``target`` the label index of every sample; ``notes``: sentences for the person; ``rules``: rule by module path; ``facts``: numbers of the method;
+    ``replaced``: what stood in for the method's rule, and in which layers; ``idle``: what was asked for and had nothing to act on.
     """
 
     relevance: Tensor
@@ -37,6 +38,8 @@ class Attribution:
     notes: tuple[str, ...] = ()
     rules: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, float | str] = field(default_factory=dict)
+    replaced: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    idle: tuple[str, ...] = ()
 
 
 @dataclass

@@ -38,7 +38,7 @@ from torch import Tensor
 from xai_core.composites import HIGH, LOW, first_layers, last_layers
 from xai_core.errors import ParameterError, UnsupportedOperationError
 from xai_core.explainers.grad_cam import TARGET_LAYER, layer_value
-from xai_core.explainers.lrp import ALTERNATIVES, FILTERS, POOLING, filter_of, filtered_walk
+from xai_core.explainers.lrp import ALTERNATIVES, FILTERS, POOLING, filter_of, filtered_walk, idle_parameters
 from xai_core.explainers.rap import LINEAR, sums
 from xai_core.explainers.registry import explainer
 from xai_core.explainers.request import Attribution, Request, closed
@@ -105,7 +105,15 @@ def rsp(request: Request, parameters: Mapping[str, Any]) -> Attribution:
     )
     relevance = filtered_walk(context, value, start, filter_of(parameters))
     account = closed(books.account(seed, relevance))
-    return Attribution(relevance, account, request.targets(), rules=dict(context.chosen), facts={"target_layer": path})
+    return Attribution(
+        relevance,
+        account,
+        request.targets(),
+        rules=dict(context.chosen),
+        facts={"target_layer": path},
+        replaced=context.replaced,
+        idle=tuple(idle_parameters(request, parameters)),
+    )
 
 
 def comparison(selection: Tensor) -> Tensor:

@@ -1,0 +1,56 @@
+"""The lock of one model: one thread at a time, those in a hurry first, those with time last."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+
+
+class Haste(IntEnum):
+    """Who goes first: a prediction before maps, maps before second looks at maps."""
+
+    PATIENT = 0
+    ORDINARY = 1
+    URGENT = 2
+
+
+class Turn:
+    """A long computation steps aside between its chunks for those in more of a hurry."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._is_taken = False
+        self._waiting: Counter[Haste] = Counter()
+
+    @contextmanager
+    def held(self, haste: Haste) -> Iterator[None]:
+        """Hold the model for the length of a ``with`` block."""
+        self._take(haste)
+        try:
+            yield
+        finally:
+            self._give()
+
+    def step_aside(self, haste: Haste) -> None:
+        """Let those in more of a hurry go first; called by the holder, between two uses of the model."""
+        if self._is_preceded(haste):
+            self._give()
+            self._take(haste)
+
+    def _is_preceded(self, haste: Haste) -> bool:
+        return any(self._waiting[other] for other in Haste if other > haste)
+
+    def _take(self, haste: Haste) -> None:
+        with self._condition:
+            self._waiting[haste] += 1
+            self._condition.wait_for(lambda: not self._is_taken and not self._is_preceded(haste))
+            self._waiting[haste] -= 1
+            self._is_taken = True
+
+    def _give(self) -> None:
+        with self._condition:
+            self._is_taken = False
+            self._condition.notify_all()
