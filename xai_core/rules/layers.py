@@ -63,12 +63,14 @@ Fold = NormFold | BiasFold
 class LinearLayer(ABC):
     """z = W a + b. ``weight`` and ``bias`` are the folded ones; ``scale_free_weight`` has them but for a positive
     factor per output, which rules without bias and with a common denominator do not see. ``valid`` (1, in, *space):
-    0 on taps that a padding step of its own put there, None where there is no such step.
+    0 on taps that a padding step of its own put there, None where there is no such step. ``rectified``: what a ReLU right
+    behind made of z, where there is one.
     """
 
     weight: Tensor
     bias: Tensor | None
     valid: Tensor | None = None
+    rectified: Tensor | None = None
 
     @property
     def scale_free_weight(self) -> Tensor:
@@ -77,6 +79,12 @@ class LinearLayer(ABC):
     def ones(self, like: Tensor) -> Tensor:
         """One sample of ones on the valid taps."""
         return torch.ones_like(like[:1]) if self.valid is None else self.valid
+
+    def is_silent_below(self, relevance: Tensor) -> bool:
+        """Whether only outputs z > 0 are known to have relevance, as they do behind a ReLU under rules that share by products."""
+        if self.rectified is None or self.rectified.shape != relevance.shape:
+            return False
+        return not bool(torch.logical_and(relevance, self.rectified.logical_not()).any())
 
     @abstractmethod
     def forward(self, a: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -95,7 +103,9 @@ class LinearLayer(ABC):
         return self.backward(s, weight, like), self.backward(s, other, like)
 
     def bias_share(self, s: Tensor, bias: Tensor) -> Tensor:
-        """s * b, (N, ...): what the bias takes."""
+        """s * b, summed over space: what the bias takes."""
+        if bias.ndim == 1 and s.ndim > 2:
+            return s.sum(tuple(range(2, s.ndim))) * bias
         return s * self.shaped(bias, s)
 
     def shaped(self, bias: Tensor, like: Tensor) -> Tensor:

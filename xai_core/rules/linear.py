@@ -16,6 +16,7 @@ from typing import ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.functional import leaky_relu
 
 from xai_core.errors import ParameterError
 from xai_core.rules.books import Books, per_sample
@@ -189,7 +190,9 @@ class Gamma:
     """w -> w + gamma w+, for inputs of both signs (Andéol et al. 2021; zennit's ``Gamma``).
 
     Outputs z_j > 0 share by a+ (w + g w+) + a- (w + g w-), outputs z_j < 0 by a+ (w + g w-) + a- (w + g w+); biases alike.
-    An output of exactly zero sends its relevance to ``stopped``.
+    An output of exactly zero sends its relevance to ``stopped``. Since w+ and w- are (w +- |w|) / 2, both cases are one:
+    R_i = sum_j (c a_i w_ij s(z_j) + h |a_i w_ij|) / (c |z_j| + h sum_i |a_i w_ij|) R_j with h = g / 2, c = 1 + h, the bias an
+    input of 1: two passes down and two up for all four quadrants, and no difference of two large terms below the line.
     """
 
     gamma: float = 0.25
@@ -197,30 +200,33 @@ class Gamma:
 
     def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
         weight, bias = layer.weight, layer.bias
+        if is_non_negative and layer.is_silent_below(relevance):
+            return self._upper(layer, a, weight, bias, relevance, books)
+        half, whole = self.gamma / 2, 1 + self.gamma / 2
+        size, magnitude = weight.abs(), a if is_non_negative else a.abs()
         z = layer.forward(a, weight, bias)
-        up_weight, down_weight = weight + self.gamma * positive(weight), weight + self.gamma * negative(weight)
-        result = torch.zeros_like(a)
-        for chosen, same, other, part in (
-            (z > 0, up_weight, down_weight, positive),
-            (z < 0, down_weight, up_weight, negative),
-        ):
-            own = torch.where(chosen, relevance, torch.zeros((), dtype=z.dtype, device=z.device))
-            modified = None if bias is None else bias + self.gamma * part(bias)
-            if is_non_negative:
-                denominator = layer.forward(a, same, modified)
-            else:
-                denominator = layer.forward_pair(positive(a), negative(a), same, other, modified)
-            denominator = torch.where(chosen, denominator, torch.ones((), dtype=z.dtype, device=z.device))
-            s = divided(own, denominator, books)
-            if is_non_negative:
-                result += layer.backward(s, same, a).mul_(a)
-            else:
-                from_up, from_down = layer.backward_pair(s, same, other, a)
-                result.addcmul_(positive(a), from_up).addcmul_(negative(a), from_down)
-            if modified is not None:
-                books.bias += books.total(layer.bias_share(s, modified))
-        books.stopped += books.total(torch.where(z == 0, relevance, torch.zeros((), dtype=z.dtype, device=z.device)))
-        return result
+        total = layer.forward(magnitude, size, None if bias is None else bias.abs()).mul_(half)
+        total.add_(z.abs(), alpha=whole).masked_fill_(z == 0, 0)
+        unsigned = divided(relevance, total, books)
+        signed = z.sign_().mul_(unsigned).mul_(whole)
+        unsigned.mul_(half)
+        if bias is not None:
+            books.bias += books.total(layer.bias_share(signed, bias) + layer.bias_share(unsigned, bias.abs()))
+        if is_non_negative:
+            return layer.backward(signed, weight, a).add_(layer.backward(unsigned, size, a)).mul_(a)
+        result = layer.backward(signed, weight, a).mul_(a)
+        return result.addcmul_(magnitude, layer.backward(unsigned, size, a))
+
+    def _upper(
+        self, layer: LinearLayer, a: Tensor, weight: Tensor, bias: Tensor | None, relevance: Tensor, books: Books
+    ) -> Tensor:
+        """a >= 0 and relevance at outputs z > 0 alone: one quadrant. Weights and bias are in units of 1 + gamma, which cancels."""
+        favoured = leaky_relu(weight, 1 / (1 + self.gamma))
+        modified = None if bias is None else leaky_relu(bias, 1 / (1 + self.gamma))
+        s = divided(relevance, layer.forward(a, favoured, modified), books)
+        if modified is not None:
+            books.bias += books.total(layer.bias_share(s, modified))
+        return layer.backward(s, favoured, a).mul_(a)
 
     def share_sum(self, parts: list[Tensor], relevance: Tensor, books: Books, is_non_negative: bool) -> list[Tensor]:
         z = _added(parts).expand_as(relevance)

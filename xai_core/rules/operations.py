@@ -50,6 +50,8 @@ def share_linear(context: Context, step: Step, relevance: Sequence[Tensor | None
         return share_matrix_product(context, step, relevance)
     layer, a = found
     layer.valid = _valid_taps(context, a)
+    behind = context.rectified.pop(id(step), None)
+    layer.rectified = None if behind is None else behind.tensor
     rule = context.linear_rule(step)
     context.chosen[step.path or step.operation] = described(rule)
     return [(a, rule(layer, context.tensor(a), arrived(relevance), context.books, a.is_non_negative))]
@@ -67,6 +69,8 @@ def _valid_taps(context: Context, value: Value) -> Tensor | None:
 @relevance_rule(*ACTIVATIONS, "detach")
 def pass_unchanged(context: Context, step: Step, relevance: Sequence[Tensor | None]) -> Shares:
     """Every elementwise activation, dropout in eval, detach (a gradient stops there, a value does not): unchanged."""
+    if step.operation == "relu" and step.inputs[0].consumers == 1:
+        context.rectified[id(step.inputs[0].producer)] = step.outputs[0]
     return [(step.inputs[0], arrived(relevance))]
 
 
@@ -289,6 +293,8 @@ def share_batch_norm(context: Context, step: Step, relevance: Sequence[Tensor | 
     producer = context.foldable_producer(step)
     if producer is not None:
         context.folded[id(producer)] = NormFold(context.recording, step)
+        if id(step) in context.rectified:
+            context.rectified[id(producer)] = context.rectified.pop(id(step))
         return [(value, r)]
     rule = context.linear_rule(step)
     if not context.folds_norms or not rule.keeps_norms:
