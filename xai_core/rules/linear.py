@@ -32,9 +32,11 @@ def described(rule: LinearRule) -> str:
 
 
 class LinearRule(Hashable, Protocol):
-    """``keeps_norms``: whether a batch norm standing alone is a layer with a bias of its own (z, epsilon) or is passed through."""
+    """``keeps_norms``: whether a batch norm standing alone is a layer with a bias of its own (z, epsilon) or is passed through;
+    ``remakes_weights``: whether it splits or changes the weights, each output's for itself."""
 
     keeps_norms: ClassVar[bool]
+    remakes_weights: ClassVar[bool]
 
     def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
         """Relevance of ``a``."""
@@ -43,6 +45,19 @@ class LinearRule(Hashable, Protocol):
     def share_sum(self, parts: list[Tensor], relevance: Tensor, books: Books, is_non_negative: bool) -> list[Tensor]:
         """Relevance of each summand of a sum, seen as a linear operation with weights 1."""
         ...
+
+
+def applied(
+    rule: LinearRule, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool
+) -> Tensor:
+    """Relevance of ``a`` by ``rule``; remade weights of a large matrix are made for a block of outputs at a time."""
+    blocks = layer.blocks() if rule.remakes_weights else []
+    if len(blocks) < 2:
+        return rule(layer, a, relevance, books, is_non_negative)
+    result = torch.zeros_like(a)
+    for outputs, block in blocks:
+        result += rule(block, a, relevance[..., outputs], books, is_non_negative)
+    return result
 
 
 def divided(relevance: Tensor, z: Tensor, books: Books) -> Tensor:
@@ -88,6 +103,7 @@ class Epsilon:
     relative: bool = False
     bias: bool = True
     keeps_norms: ClassVar[bool] = True
+    remakes_weights: ClassVar[bool] = False
 
     def _size(self, z: Tensor, books: Books) -> Tensor | float:
         if self.epsilon is None:
@@ -104,7 +120,8 @@ class Epsilon:
     def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
         weight = layer.weight
         bias = layer.bias if self.bias else None
-        s = self.ratio(layer.forward(a, weight, bias), relevance, books)
+        z = layer.output if layer.output is not None and bias is layer.bias else layer.forward(a, weight, bias)
+        s = self.ratio(z, relevance, books)
         if bias is not None:
             books.bias += books.total(layer.bias_share(s, bias))
         return layer.backward(s, weight, a).mul_(a)
@@ -127,6 +144,7 @@ class AlphaBeta:
     beta: float = 0.0
     bias_split: BiasSplit = "signed"
     keeps_norms: ClassVar[bool] = False
+    remakes_weights: ClassVar[bool] = True
 
     def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
         bias = None if self.bias_split == "none" else layer.bias
@@ -197,6 +215,7 @@ class Gamma:
 
     gamma: float = 0.25
     keeps_norms: ClassVar[bool] = False
+    remakes_weights: ClassVar[bool] = True
 
     def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
         weight, bias = layer.weight, layer.bias
@@ -246,6 +265,7 @@ class WeightSquare:
     """R_i = sum_j w_ij^2 / sum_i w_ij^2 R_j, not multiplied by a (Montavon 2017, eq. 12). Padded taps do not count."""
 
     keeps_norms: ClassVar[bool] = False
+    remakes_weights: ClassVar[bool] = True
 
     def _weight(self, layer: LinearLayer) -> Tensor:
         return layer.scale_free_weight.square()
@@ -278,6 +298,7 @@ class Box:
     low: float | None = None
     high: float | None = None
     keeps_norms: ClassVar[bool] = False
+    remakes_weights: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.low is not None and self.high is not None and self.low >= self.high:
@@ -307,6 +328,7 @@ class Study:
 
     step: float = 1e-9
     keeps_norms: ClassVar[bool] = False
+    remakes_weights: ClassVar[bool] = True
 
     def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
         weight = positive(layer.scale_free_weight)

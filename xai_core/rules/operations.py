@@ -15,7 +15,7 @@ from torch import Tensor
 from xai_core.rules.context import Context, Shares, relevance_rule
 from xai_core.rules.derivative import derivative_of, pool_settings
 from xai_core.rules.layers import BiasFold, Diagonal, MatrixProduct, NormFold, constant, is_free, layer_of
-from xai_core.rules.linear import Epsilon, described, divided, positive
+from xai_core.rules.linear import Epsilon, applied, described, divided, positive
 from xai_core.steps import Step, Value, extent_of, spread
 
 ACTIVATIONS = (
@@ -43,7 +43,8 @@ _POOL_EPSILON = Epsilon(1e-6)
 @relevance_rule("convolution", "addmm", "mm")
 def share_linear(context: Context, step: Step, relevance: Sequence[Tensor | None]) -> Shares:
     """A linear operation: by the rule that the composite gives it, its batch norm folded in."""
-    found = layer_of(step, context.folded.pop(id(step), None))
+    fold = context.folded.pop(id(step), None)
+    found = layer_of(step, fold)
     if found is None:
         if step.operation == "convolution":
             raise context.unsupported(step)
@@ -52,9 +53,11 @@ def share_linear(context: Context, step: Step, relevance: Sequence[Tensor | None
     layer.valid = _valid_taps(context, a)
     behind = context.rectified.pop(id(step), None)
     layer.rectified = None if behind is None else behind.tensor
+    layer.output = None if fold is not None else step.outputs[0].tensor
     rule = context.linear_rule(step)
     context.chosen[step.path or step.operation] = described(rule)
-    return [(a, rule(layer, context.tensor(a), arrived(relevance), context.books, a.is_non_negative))]
+    share = applied(rule, layer, context.tensor(a), arrived(relevance), context.books, a.is_non_negative)
+    return [(a, share)]
 
 
 def _valid_taps(context: Context, value: Value) -> Tensor | None:
