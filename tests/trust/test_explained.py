@@ -87,7 +87,7 @@ def test_a_network_where_every_rule_holds_says_nothing_of_rules() -> None:
     ("parameters", "part"),
     [
         ({"pooling": "proportional"}, "proportional pooling"),
-        ({"epsilon": 0.5}, "'fully-connected' (Epsilon(epsilon=0.5"),
+        ({"epsilon": 0.5}, "'fully-connected' (epsilon 0.5"),
         ({}, ""),
     ],
 )

@@ -37,7 +37,7 @@ def relevance_rule(*operations: str) -> Callable[[StepRule], StepRule]:
 @dataclass
 class Context:
     """One walk: the recording, the books, which linear rule each step got (``chosen``), what another rule did in its place
-    (``replaced``), and batch norms folded so far."""
+    (``replaced``), batch norms folded so far, and the outputs of ReLUs by the step whose only reader they are (``rectified``)."""
 
     recording: Recording
     books: Books
@@ -48,6 +48,7 @@ class Context:
     folds_norms: bool = True
     rules: Mapping[str, StepRule] = field(default_factory=lambda: RELEVANCE_RULES)
     folded: dict[int, Fold] = field(default_factory=dict)
+    rectified: dict[int, Value] = field(default_factory=dict)
     chosen: dict[str, str] = field(default_factory=dict)
     alternatives: tuple[str, ...] = ()
     replaced: dict[str, list[str]] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from typing import ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.functional import leaky_relu
 
 from xai_core.errors import ParameterError
 from xai_core.rules.books import Books, per_sample
@@ -31,9 +32,11 @@ def described(rule: LinearRule) -> str:
 
 
 class LinearRule(Hashable, Protocol):
-    """``keeps_norms``: whether a batch norm standing alone is a layer with a bias of its own (z, epsilon) or is passed through."""
+    """``keeps_norms``: whether a batch norm standing alone is a layer with a bias of its own (z, epsilon) or is passed through;
+    ``remakes_weights``: whether it splits or changes the weights, each output's for itself."""
 
     keeps_norms: ClassVar[bool]
+    remakes_weights: ClassVar[bool]
 
     def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
         """Relevance of ``a``."""
@@ -42,6 +45,19 @@ class LinearRule(Hashable, Protocol):
     def share_sum(self, parts: list[Tensor], relevance: Tensor, books: Books, is_non_negative: bool) -> list[Tensor]:
         """Relevance of each summand of a sum, seen as a linear operation with weights 1."""
         ...
+
+
+def applied(
+    rule: LinearRule, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool
+) -> Tensor:
+    """Relevance of ``a`` by ``rule``; remade weights of a large matrix are made for a block of outputs at a time."""
+    blocks = layer.blocks() if rule.remakes_weights else []
+    if len(blocks) < 2:
+        return rule(layer, a, relevance, books, is_non_negative)
+    result = torch.zeros_like(a)
+    for outputs, block in blocks:
+        result += rule(block, a, relevance[..., outputs], books, is_non_negative)
+    return result
 
 
 def divided(relevance: Tensor, z: Tensor, books: Books) -> Tensor:
@@ -87,6 +103,7 @@ class Epsilon:
     relative: bool = False
     bias: bool = True
     keeps_norms: ClassVar[bool] = True
+    remakes_weights: ClassVar[bool] = False
 
     def __str__(self) -> str:
         bias = "" if self.bias else ", without bias"
@@ -110,7 +127,8 @@ class Epsilon:
     def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
         weight = layer.weight
         bias = layer.bias if self.bias else None
-        s = self.ratio(layer.forward(a, weight, bias), relevance, books)
+        z = layer.output if layer.output is not None and bias is layer.bias else layer.forward(a, weight, bias)
+        s = self.ratio(z, relevance, books)
         if bias is not None:
             books.bias += books.total(layer.bias_share(s, bias))
         return layer.backward(s, weight, a).mul_(a)
@@ -133,6 +151,7 @@ class AlphaBeta:
     beta: float = 0.0
     bias_split: BiasSplit = "signed"
     keeps_norms: ClassVar[bool] = False
+    remakes_weights: ClassVar[bool] = True
 
     def __str__(self) -> str:
         bias = {"signed": "biases by their sign", "whole": "the whole bias in each half", "none": "without bias"}
@@ -203,41 +222,47 @@ class Gamma:
     """R_i = sum_j a_i (w_ij + gamma w_ij+) / sum_i a_i (w_ij + gamma w_ij+) R_j, in a form for inputs of both signs (Andéol et al. 2021).
 
     It is zennit's ``Gamma``. Outputs z_j > 0 share by a+ (w + g w+) + a- (w + g w-), outputs z_j < 0 by a+ (w + g w-) + a- (w + g w+); biases alike.
-    An output of exactly zero sends its relevance to ``stopped``.
+    An output of exactly zero sends its relevance to ``stopped``. Since w+ and w- are (w +- |w|) / 2, both cases are one:
+    R_i = sum_j (c a_i w_ij s(z_j) + h |a_i w_ij|) / (c |z_j| + h sum_i |a_i w_ij|) R_j with h = g / 2, c = 1 + h, the bias an
+    input of 1: two passes down and two up for all four quadrants, and no difference of two large terms below the line.
     """
 
     gamma: float = 0.25
     keeps_norms: ClassVar[bool] = False
+    remakes_weights: ClassVar[bool] = True
 
     def __str__(self) -> str:
         return f"gamma {self.gamma:g}: what has the output's sign counts {1 + self.gamma:g}-fold"
 
     def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
         weight, bias = layer.weight, layer.bias
+        if is_non_negative and layer.is_silent_below(relevance):
+            return self._upper(layer, a, weight, bias, relevance, books)
+        half, whole = self.gamma / 2, 1 + self.gamma / 2
+        size, magnitude = weight.abs(), a if is_non_negative else a.abs()
         z = layer.forward(a, weight, bias)
-        up_weight, down_weight = weight + self.gamma * positive(weight), weight + self.gamma * negative(weight)
-        result = torch.zeros_like(a)
-        for chosen, same, other, part in (
-            (z > 0, up_weight, down_weight, positive),
-            (z < 0, down_weight, up_weight, negative),
-        ):
-            own = torch.where(chosen, relevance, torch.zeros((), dtype=z.dtype, device=z.device))
-            modified = None if bias is None else bias + self.gamma * part(bias)
-            if is_non_negative:
-                denominator = layer.forward(a, same, modified)
-            else:
-                denominator = layer.forward_pair(positive(a), negative(a), same, other, modified)
-            denominator = torch.where(chosen, denominator, torch.ones((), dtype=z.dtype, device=z.device))
-            s = divided(own, denominator, books)
-            if is_non_negative:
-                result += layer.backward(s, same, a).mul_(a)
-            else:
-                from_up, from_down = layer.backward_pair(s, same, other, a)
-                result.addcmul_(positive(a), from_up).addcmul_(negative(a), from_down)
-            if modified is not None:
-                books.bias += books.total(layer.bias_share(s, modified))
-        books.stopped += books.total(torch.where(z == 0, relevance, torch.zeros((), dtype=z.dtype, device=z.device)))
-        return result
+        total = layer.forward(magnitude, size, None if bias is None else bias.abs()).mul_(half)
+        total.add_(z.abs(), alpha=whole).masked_fill_(z == 0, 0)
+        unsigned = divided(relevance, total, books)
+        signed = z.sign_().mul_(unsigned).mul_(whole)
+        unsigned.mul_(half)
+        if bias is not None:
+            books.bias += books.total(layer.bias_share(signed, bias) + layer.bias_share(unsigned, bias.abs()))
+        if is_non_negative:
+            return layer.backward(signed, weight, a).add_(layer.backward(unsigned, size, a)).mul_(a)
+        result = layer.backward(signed, weight, a).mul_(a)
+        return result.addcmul_(magnitude, layer.backward(unsigned, size, a))
+
+    def _upper(
+        self, layer: LinearLayer, a: Tensor, weight: Tensor, bias: Tensor | None, relevance: Tensor, books: Books
+    ) -> Tensor:
+        """a >= 0 and relevance at outputs z > 0 alone: one quadrant. Weights and bias are in units of 1 + gamma, which cancels."""
+        favoured = leaky_relu(weight, 1 / (1 + self.gamma))
+        modified = None if bias is None else leaky_relu(bias, 1 / (1 + self.gamma))
+        s = divided(relevance, layer.forward(a, favoured, modified), books)
+        if modified is not None:
+            books.bias += books.total(layer.bias_share(s, modified))
+        return layer.backward(s, favoured, a).mul_(a)
 
     def share_sum(self, parts: list[Tensor], relevance: Tensor, books: Books, is_non_negative: bool) -> list[Tensor]:
         z = _added(parts).expand_as(relevance)
@@ -257,6 +282,7 @@ class WeightSquare:
     """R_i = sum_j w_ij^2 / sum_i w_ij^2 R_j, not multiplied by a (Montavon 2017, eq. 12). Padded taps do not count."""
 
     keeps_norms: ClassVar[bool] = False
+    remakes_weights: ClassVar[bool] = True
 
     def __str__(self) -> str:
         return "w-square: by squared weights, whatever the inputs hold"
@@ -295,6 +321,7 @@ class Box:
     low: float | None = None
     high: float | None = None
     keeps_norms: ClassVar[bool] = False
+    remakes_weights: ClassVar[bool] = True
 
     def __str__(self) -> str:
         low, high = (
@@ -330,6 +357,7 @@ class Study:
 
     step: float = 1e-9
     keeps_norms: ClassVar[bool] = False
+    remakes_weights: ClassVar[bool] = True
 
     def __str__(self) -> str:
         return "study: positive weights against signed inputs, without bias"

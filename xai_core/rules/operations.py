@@ -15,7 +15,7 @@ from torch import Tensor
 from xai_core.rules.context import Context, Shares, relevance_rule
 from xai_core.rules.derivative import derivative_of, pool_settings
 from xai_core.rules.layers import BiasFold, Diagonal, MatrixProduct, NormFold, constant, is_free, layer_of
-from xai_core.rules.linear import Box, Epsilon, Study, described, divided, positive
+from xai_core.rules.linear import Box, Epsilon, Study, applied, described, divided, positive
 from xai_core.steps import Step, Value, parted
 
 ACTIVATIONS = (
@@ -46,16 +46,21 @@ _POOL_EPSILON = Epsilon(1e-6)
 @relevance_rule("convolution", "addmm", "mm")
 def share_linear(context: Context, step: Step, relevance: Sequence[Tensor | None]) -> Shares:
     """A linear operation: by the rule that the composite gives it, its batch norm folded in."""
-    found = layer_of(step, context.folded.pop(id(step), None))
+    fold = context.folded.pop(id(step), None)
+    found = layer_of(step, fold)
     if found is None:
         if step.operation == "convolution":
             raise context.unsupported(step)
         return share_matrix_product(context, step, relevance)
     layer, a = found
     layer.valid = _valid_taps(context, a)
+    behind = context.rectified.pop(id(step), None)
+    layer.rectified = None if behind is None else behind.tensor
+    layer.output = None if fold is not None else step.outputs[0].tensor
     rule = context.linear_rule(step)
     context.chosen[step.path or step.operation] = described(rule)
-    return [(a, rule(layer, context.tensor(a), arrived(relevance), context.books, a.is_non_negative))]
+    share = applied(rule, layer, context.tensor(a), arrived(relevance), context.books, a.is_non_negative)
+    return [(a, share)]
 
 
 def _valid_taps(context: Context, value: Value) -> Tensor | None:
@@ -70,6 +75,8 @@ def _valid_taps(context: Context, value: Value) -> Tensor | None:
 @relevance_rule(*ACTIVATIONS, "detach")
 def pass_unchanged(context: Context, step: Step, relevance: Sequence[Tensor | None]) -> Shares:
     """Every elementwise activation, dropout in eval, detach (a gradient stops there, a value does not): unchanged."""
+    if step.operation == "relu" and step.inputs[0].consumers == 1:
+        context.rectified[id(step.inputs[0].producer)] = step.outputs[0]
     return [(step.inputs[0], arrived(relevance))]
 
 
@@ -286,6 +293,8 @@ def share_batch_norm(context: Context, step: Step, relevance: Sequence[Tensor | 
     producer = context.foldable_producer(step)
     if producer is not None:
         context.folded[id(producer)] = NormFold(context.recording, step)
+        if id(step) in context.rectified:
+            context.rectified[id(producer)] = context.rectified.pop(id(step))
         return [(value, r)]
     rule = context.linear_rule(step)
     if not context.folds_norms or not rule.keeps_norms:
