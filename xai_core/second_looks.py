@@ -210,12 +210,11 @@ def randomisation(
     """What it means that ``shown`` becomes ``random`` with a random last layer; nothing of a map that is empty."""
     if not np.any(shown):
         return None, {}
+    numbers: dict[str, float | str] = {"random_last_layer_seed": float(SEED)}
     if not np.any(random):
-        return Finding(
-            "good", "", "With the model's last layer made random nothing is left of the map: it depends on it."
-        ), {}
-    alike = rank_correlation(shown, random)
-    numbers: dict[str, float | str] = {"random_last_layer_spearman": alike, "random_last_layer_seed": float(SEED)}
+        told = "With the model's last layer made random nothing is left of the map: it depends on that layer."
+        return Finding("good", "", told), numbers
+    numbers["random_last_layer_spearman"] = alike = rank_correlation(shown, random)
     likeness = structure(shown, random)
     if likeness == likeness:
         numbers["random_last_layer_ssim"] = likeness
