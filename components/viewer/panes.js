@@ -131,13 +131,6 @@ export class PaneElement {
     this.marks.height = height;
   }
 
-  /** Take the picture from the lowest rows of another canvas. @param {HTMLCanvasElement} canvas */
-  copyFrom(canvas) {
-    const { width, height } = this;
-    const context = this.image.getContext("2d", { alpha: false });
-    context?.drawImage(canvas, 0, canvas.height - height, width, height, 0, 0, width, height);
-  }
-
   /**
    * The colour bar with real values. @param {boolean} isShown @param {boolean} isSigned @param {number} scope value at
    * its end @param {string} unit @param {import("./state.js").Settings} settings

@@ -33,6 +33,13 @@ export class Picture {
     return this.pixels;
   }
 
+  /** Take the picture from the lowest rows of another canvas. @param {HTMLCanvasElement} canvas */
+  copyFrom(canvas) {
+    const { width, height } = this;
+    const context = this.canvas.getContext("2d", { alpha: false });
+    context?.drawImage(canvas, 0, canvas.height - height, width, height, 0, 0, width, height);
+  }
+
   put() {
     const context = this.canvas.getContext("2d", { alpha: false });
     if (context && this.picture) context.putImageData(this.picture, 0, 0);
