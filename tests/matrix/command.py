@@ -20,11 +20,12 @@ import xai_core as xc
 from tests.matrix.cells import Cell, cell, questions_of
 from tests.matrix.memory import peaks
 from tests.matrix.networks import NETWORKS, Network
-from tests.matrix.table import as_json, markdown, write
+from tests.matrix.table import as_json, markdown
+from tests.readme import README, put
 from xai_core.errors import ModelError
 from xai_core.explainers.registry import ExplainerInfo
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+HEADING = "What works on what"
 LARGE = 1e6
 
 
@@ -91,5 +92,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.json:
         given.json.write_text(as_json(cells), encoding="utf-8")
     if given.write:
-        write(README, table)
+        put(README, "matrix", table, HEADING)
     return 1 if any(one.status == "FAIL" for one in cells) else 0
