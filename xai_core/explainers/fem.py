@@ -21,7 +21,8 @@ from typing import Any
 
 import torch
 
-from xai_core.explainers.grad_cam import TARGET_LAYER, attribution_of, layer_value, weighted
+from xai_core.errors import UnsupportedOperationError
+from xai_core.explainers.grad_cam import ALTERNATIVES, TARGET_LAYER, attribution_of, layer_value, weighted
 from xai_core.explainers.registry import explainer
 from xai_core.explainers.request import Attribution, Request
 from xai_core.parameters import Parameter
@@ -58,7 +59,8 @@ def fem(request: Request, parameters: Mapping[str, Any]) -> Attribution:
     """ReLU(sum_k mu_k B_k), B_k = (A_k >= mu_k + K sigma_k), resized linearly; the same in every channel; not negative.
 
     sigma is that of the population (divided by the number of positions). The ReLU acts on layers with negative means only,
-    which the paper, looking at layers after a ReLU, does not know. pytorch-grad-cam's FEM is another method: it weighs the
+    which the paper, looking at layers after a ReLU, does not know; where it leaves nothing, the layer is refused
+    (:class:`UnsupportedOperationError`). pytorch-grad-cam's FEM is another method: it weighs the
     maps themselves by the share of positions above the threshold, without marking any; xplique's is this one, with K = 2.
     """
     value, path = layer_value(request, parameters["target_layer"], "fem")
@@ -67,4 +69,13 @@ def fem(request: Request, parameters: Mapping[str, Any]) -> Attribution:
     mean = positions.mean(2, keepdim=True)
     threshold = mean + parameters["k"] * positions.std(2, correction=0, keepdim=True)
     marked = (positions >= threshold).to(activations.dtype).reshape(activations.shape)
-    return attribution_of(request, torch.relu(weighted(mean[:, :, 0], marked)), path)
+    fem_map = torch.relu(weighted(mean[:, :, 0], marked))
+    if bool(marked.any()) and not bool((fem_map > 0).any()):
+        raise UnsupportedOperationError(
+            "negative means",
+            path,
+            "fem",
+            ALTERNATIVES,
+            f"fem weighs maps by their means, and where the layer '{path}' stands out none of its means is above zero.",
+        )
+    return attribution_of(request, fem_map, path)
