@@ -70,12 +70,12 @@ def fem(request: Request, parameters: Mapping[str, Any]) -> Attribution:
     threshold = mean + parameters["k"] * positions.std(2, correction=0, keepdim=True)
     marked = (positions >= threshold).to(activations.dtype).reshape(activations.shape)
     fem_map = torch.relu(weighted(mean[:, :, 0], marked))
-    if bool(marked.any()) and not bool((fem_map > 0).any()):
+    if not bool((mean > 0).any()):
         raise UnsupportedOperationError(
             "negative means",
             path,
             "fem",
             ALTERNATIVES,
-            f"fem weighs maps by their means, and where the layer '{path}' stands out none of its means is above zero.",
+            f"fem weighs maps by their means, and none of the layer '{path}' is above zero.",
         )
     return attribution_of(request, fem_map, path)
