@@ -17,7 +17,7 @@ from xai_core.case import Case
 
 MOST_OWN = 8
 FIRST_MODEL = "cxr-resnet18"
-ONE_LINE = 27  # letters that fit into the field at the side; it cannot wrap
+ONE_LINE = 22  # letters that fit into the field at the side; it cannot wrap
 
 
 @dataclass(frozen=True)

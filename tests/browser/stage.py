@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from components import shell, viewer
+from components import viewer
 from xai_core.case import Case, Geometry, Window, digest_of
 
 
@@ -58,7 +58,7 @@ def pane(side: int, number: int) -> viewer.Pane:
 
 
 st.set_page_config(layout="wide")
-shell.frame()
+st.html(Path(viewer.__file__).parents[1] / "style.css")
 asked = st.query_params
 side = int(asked.get("side", 1024))
 opened = film(side, float(asked.get("spacing", 0)))

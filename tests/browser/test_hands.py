@@ -134,7 +134,7 @@ def test_a_ruler_drawn_in_one_pane_stands_in_all_is_removed_and_comes_back(
     page = staged(spacing=spacing)
     assert all(marks(page, name) == 0 for name in ("image", "map-0", "map-2"))
     told: list[str] = []
-    page.expose_function("told", told.append)
+    page.expose_function("told", lambda text: told.append(text))
     page.evaluate(
         "() => { const draw = CanvasRenderingContext2D.prototype.fillText;"
         " CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) { window.told(text); return draw.call(this, text, ...rest); }; }"

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright
 
 from components.viewer.pane import Pane
 from scripts.screenshot import QUIET
@@ -58,11 +58,10 @@ FAILURES = {
 
 
 @pytest.fixture(scope="module")
-def gl_browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as play:
-        found = play.chromium.launch(executable_path=chromium, args=SOFTWARE_GL)
-        yield found
-        found.close()
+def gl_browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
+    found = playwright.chromium.launch(executable_path=chromium, args=SOFTWARE_GL)
+    yield found
+    found.close()
 
 
 @pytest.fixture
