@@ -90,7 +90,9 @@ def test_the_picture_has_three_quarters_of_the_window_without_the_sidebar(browse
 def test_the_name_of_a_film_is_read_whole_however_long(page: Page, tmp_path: Path) -> None:
     fits = "() => { const i = document.querySelector('.st-key-film input'); return [i.value, i.scrollWidth <= i.clientWidth]; }"
     name, is_whole = page.evaluate(fits)
-    assert is_whole or page.get_by_test_id("stSidebar").get_by_test_id("stCaptionContainer").get_by_text(name).is_visible()
+    assert (
+        is_whole or page.get_by_test_id("stSidebar").get_by_test_id("stCaptionContainer").get_by_text(name).is_visible()
+    )
     own = tmp_path / "thorax of the follow-up after three weeks.png"
     noise = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (300, 300)).astype(np.uint8), (0, 0), 9)
     cv2.imwrite(str(own), noise)

@@ -190,7 +190,7 @@ def check(page: Page, monkeypatch: pytest.MonkeyPatch, case: Case, scene: Scene)
     sample was rounded to the other side."""
     drawn: dict[str, dict[str, NDArray[np.uint8]]] = {}
     for name in ("2d", "webgl2"):
-        show(page, monkeypatch, case, maps(), dict(scene.settings), f"?painter={name}")
+        show(page, monkeypatch, case, maps(), {"scale": "method", **scene.settings}, f"?painter={name}")
         assert painter(page) == name
         play(page, scene)
         assert painter(page) == name
