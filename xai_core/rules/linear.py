@@ -61,16 +61,17 @@ def applied(
 
 
 def divided(relevance: Tensor, z: Tensor, books: Books) -> Tensor:
-    """R / z with 0 where z is exactly 0; that R goes to ``stopped``."""
+    """R / z with 0 where z is exactly 0; that R goes to ``stopped``. What is not finite otherwise stays so, and is seen."""
     s = relevance / z
     if isfinite(float(s.sum())):
         return s
-    s.nan_to_num_(0.0, inf, -inf)  # 0 / 0: nothing to lose
-    if not isfinite(float(s.sum())):
-        zero = z == 0
-        books.stopped += books.total(torch.where(zero, relevance, torch.zeros((), dtype=z.dtype, device=z.device)))
-        s.masked_fill_(zero, 0)
-    return s
+    if isfinite(float(relevance.sum())) and isfinite(float(z.sum())):
+        s.nan_to_num_(0.0, inf, -inf)  # of finite numbers only 0 / 0 is NaN: nothing to lose
+        if isfinite(float(s.sum())):
+            return s
+    zero = z == 0
+    books.stopped += books.total(torch.where(zero, relevance, torch.zeros((), dtype=z.dtype, device=z.device)))
+    return s.masked_fill_(zero, 0)
 
 
 def positive(tensor: Tensor) -> Tensor:
