@@ -73,7 +73,9 @@ def _board(info: ExplainerInfo, job: Job, is_polled: bool) -> None:
         case, badge = _film().case, pane.explanation.badge
         with st.container(horizontal=True):
             st.image(miniature(case, None, SIDE), caption=escaped(_film().name), width="content")
-            st.image(miniature(case, pane.explanation, SIDE), caption=escaped(f"{info.title}: {target}"), width="content")
+            st.image(
+                miniature(case, pane.explanation, SIDE), caption=escaped(f"{info.title}: {target}"), width="content"
+            )
         told = f"{job.model_name}, {pane.explanation.seconds:.1f} s. {badge.word.capitalize()}: {badge.sentences[0]}"
         st.caption(escaped(told))
     elif pane.error is not None:
