@@ -37,10 +37,14 @@ def choose(infos: Mapping[str, ExplainerInfo], dims: int) -> list[str]:
     with st.popover(f"By kind: {len(chosen)} of {len(able)}", icon=":material/category:", width="stretch"):
         if len(chosen) >= MOST:
             st.info(FULL, icon=":material/info:")
-        for title, members in groups.items():
-            st.markdown(f"**{escaped(title)}**")
-            for info in members:
-                _box(info, chosen)
+        with st.container(key="kinds"):
+            columns, drawn = st.columns(2), 0
+            for title, members in groups.items():
+                with columns[2 * drawn >= len(able)]:
+                    st.markdown(f"**{escaped(title)}**")
+                    for info in members:
+                        _box(info, chosen)
+                drawn += len(members)
         st.caption("All explain one image unless marked global. The page Methods says what each can and cannot tell.")
     if len(chosen) >= MOST:
         st.caption(FULL)

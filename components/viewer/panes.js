@@ -24,7 +24,7 @@ export class PaneElement {
     this.image = element("canvas", "image");
     this.image.dataset.role = "image";
     this.picture = new Picture(id, this.image);
-    this.second = this.secondary("swipe", "image second");
+    this.second = this.secondary("swipe", "second");
     this.lens = this.secondary("lens", "lens");
     const { divider, show } = swipeDivider(divide);
     this.divider = divider;
