@@ -1,8 +1,8 @@
 """How much memory a computation takes on top of what is held already: an approximation, and what kind of one.
 
 On a graphics card it is the allocator's own peak. On a processor the resident memory of the whole process is sampled every
-few milliseconds (at first every 2, later every 20): shorter peaks go unseen, memory that the program already held and used again costs nothing, and what
-other threads take meanwhile counts too. (``tracemalloc`` does not see torch's tensors; ``ru_maxrss`` never falls, so that it
+few milliseconds (at first every 2, later every 20): shorter peaks go unseen, memory that the program already held and used
+again costs nothing, and what other threads take meanwhile counts too. (``tracemalloc`` does not see torch's tensors; ``ru_maxrss`` never falls, so that it
 says nothing after a greater computation.)
 """
 

@@ -79,7 +79,7 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
 
 
 def ready(page: Page, panes: int = 5, seconds: float = 240) -> None:
-    """Wait until ``panes`` panes (the film and its maps) stand there, none of them loading."""
+    """Wait until ``panes`` panes (the film and its maps) stand there, none of them loading, each looked at a second time."""
     page.wait_for_selector('[data-pane="image"]', timeout=seconds * 1000)
     page.wait_for_function(
         "n => { const found = []; const seek = (node) => node.querySelectorAll('*').forEach((e) => {"
@@ -90,3 +90,9 @@ def ready(page: Page, panes: int = 5, seconds: float = 240) -> None:
         polling=400,
     )
     page.wait_for_timeout(600)
+    page.wait_for_function(
+        "() => !document.body.textContent.includes('looking at the maps a second time')",
+        timeout=seconds * 1000,
+        polling=400,
+    )
+    page.wait_for_timeout(300)
