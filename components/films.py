@@ -16,6 +16,7 @@ from components.shell import escaped, sentence
 from xai_core.case import Case
 
 MOST_OWN = 8
+ONE_LINE = 27  # letters that fit into the field at the side; it cannot wrap
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,14 @@ def choose() -> Film:
     keys = [*reversed(own), *samples]
     if st.session_state.get("film") not in keys:
         st.session_state["film"] = samples[0]
+
+    def title(key: str) -> str:
+        return f"Own: {own[key].name}" if key in own else _title(key)
+
     with place:
-        key = st.selectbox(
-            "Film",
-            keys,
-            format_func=lambda key: f"Own: {own[key].name}" if key in own else _title(key),
-            key="film",
-            persist_state="session",
-        )
+        key = st.selectbox("Film", keys, format_func=title, key="film", persist_state="session")
+        if len(title(key)) > ONE_LINE:
+            st.caption(escaped(title(key)))
     return own[key] if key in own else Film(_title(key), _sample(key), False, _credit(key))
 
 

@@ -1,5 +1,7 @@
 // Everything a key or a button can ask for, by name: a new state of the viewer.
 
+import { screenToFilm } from "./affine.js";
+import { withEnd, withRuler, withUndone, withoutRuler } from "./rulers.js";
 import { firstState, greyOf, lookOf, panned, rotated, toggledLink, wholeFilm } from "./state.js";
 
 /** @typedef {import("./viewer.js").Viewer} Viewer */
@@ -9,7 +11,7 @@ import { firstState, greyOf, lookOf, panned, rotated, toggledLink, wholeFilm } f
 /** Film directions of the arrows. @type {Record<string, [number, number]>} */
 const ARROWS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
-/** @type {Record<string, (viewer: Viewer, argument: Argument) => void>} */
+/** False: there was nothing to do. @type {Record<string, (viewer: Viewer, argument: Argument) => boolean | void>} */
 export const ACTS = {
   preset: (viewer, argument) => choosePreset(viewer, Number(argument) - 1),
   asStored: (viewer) => choosePreset(viewer, 0, false),
@@ -43,6 +45,34 @@ export const ACTS = {
     const id = viewer.order()[Number(argument) - 1];
     if (id) viewer.set({ ...viewer.state, hidden: { ...hidden, [id]: !hidden[id] } });
   },
+  ruler: (viewer) => {
+    if (viewer.state.tool !== "ruler") viewer.set({ ...viewer.state, tool: "ruler" });
+    else layRuler(viewer);
+  },
+  moveRuler: (viewer, argument) => {
+    const { tool, chosenRuler, rulers, active } = viewer.state;
+    if (tool !== "ruler" || !chosenRuler) return false;
+    const end = rulers[chosenRuler.at].ends[/** @type {0 | 1} */ (chosenRuler.end)];
+    const [dx, dy] = ARROWS[String(argument)];
+    const view = viewer.viewOf(active);
+    const from = screenToFilm(view, 0, 0);
+    const to = screenToFilm(view, -dx, -dy);
+    viewer.set(withEnd(viewer.state, { row: end.row + to.row - from.row, column: end.column + to.column - from.column }));
+  },
+  removeRuler: (viewer) => {
+    if (!viewer.state.rulers.length) return false;
+    viewer.set(withoutRuler(viewer.state));
+  },
+  undo: (viewer) => {
+    if (!viewer.state.past.length) return false;
+    viewer.set(withUndone(viewer.state));
+  },
+  swipe: (viewer) => {
+    viewer.blink(false);
+    viewer.set({ ...viewer.state, swiping: !viewer.state.swiping });
+    viewer.board.focusDivider(viewer.state);
+  },
+  magnify: (viewer) => viewer.set({ ...viewer.state, magnifying: !viewer.state.magnifying }),
   blink: (viewer) => viewer.blink(!viewer.state.blinking),
   maximise: (viewer, argument) => {
     const asked = typeof argument === "string" ? argument : viewer.state.active;
@@ -61,7 +91,7 @@ export const ACTS = {
   help: (viewer) => viewer.set({ ...viewer.state, helpOpen: !viewer.state.helpOpen }),
   back: (viewer) => {
     const { state } = viewer;
-    viewer.set(state.helpOpen ? { ...state, helpOpen: false } : { ...state, maximised: null });
+    if (!viewer.toolbar.fold()) viewer.set(state.helpOpen ? { ...state, helpOpen: false } : { ...state, maximised: null });
   },
   reset: (viewer) => {
     const { arrivals: { film }, data } = viewer;
@@ -78,4 +108,12 @@ function choosePreset(viewer, place, invert) {
   const preset = viewer.arrivals.film?.presets[place];
   if (!preset) return;
   viewer.changeLook(viewer.state.active, (look) => ({ ...look, grey: { ...greyOf(preset), invert: invert ?? look.grey.invert } }));
+}
+
+/** A ruler over the middle half of the active pane, for hands without a mouse. @param {Viewer} viewer */
+function layRuler(viewer) {
+  const pane = viewer.state.active;
+  const view = viewer.viewOf(pane);
+  const from = screenToFilm(view, view.width / 4, view.height / 2);
+  viewer.set(withRuler(viewer.state, pane, from, screenToFilm(view, (3 * view.width) / 4, view.height / 2)));
 }

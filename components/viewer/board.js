@@ -1,13 +1,17 @@
 // The grid of panes: it takes what is to be shown and the state, and draws; it changes neither.
 
+import { filmToScreen } from "./affine.js";
 import { filmValue, mapValue, showLetters, showPlace, showScale } from "./corners.js";
 import { listenToPointer } from "./input.js";
 import { bestGrid } from "./layout.js";
-import { scopes } from "./luts.js";
+import { isComparable, scopes } from "./luts.js";
 import { drawOutlines, drawPointer } from "./marks.js";
 import { Painter } from "./painter.js";
-import { PaneElement, element, setShown, setText } from "./panes.js";
+import { PaneElement } from "./panes.js";
+import { element, setShown, setText } from "./nodes.js";
+import { drawRuler, lengthOf, rulersIn } from "./rulers.js";
 import { lookOf, viewOf } from "./state.js";
+import { swipeDivider } from "./swipe.js";
 
 /** @typedef {import("./affine.js").View} View */
 /** @typedef {import("./panes.js").PaneData} PaneData */
@@ -24,6 +28,9 @@ import { lookOf, viewOf } from "./state.js";
 
 /** The pane of the film alone. */
 export const IMAGE = "image";
+/** Across the magnifying glass, in CSS pixels, and what it does. */
+const LENS = 180;
+const MAGNIFICATION = 3;
 
 export class Board {
   /**
@@ -34,6 +41,8 @@ export class Board {
     this.root = element("div", "area");
     this.arrivals = arrivals;
     this.painter = new Painter(drawings);
+    /** Units whose maps are too unlike to share one scale. @type {Set<string>} */
+    this.ownScales = new Set();
     /** @type {Map<string, PaneElement>} */
     this.panes = new Map();
     this.sizes = new ResizeObserver(resized);
@@ -56,12 +65,12 @@ export class Board {
       this.sizes.unobserve(pane.surface);
       pane.root.remove();
       this.panes.delete(id);
-      this.painter.forgetPicture(id);
+      for (const picture of [pane.picture, pane.second, pane.lens]) this.painter.forgetPicture(picture.id);
     }
     all.forEach((given, place) => {
       let pane = this.panes.get(given.id);
       if (!pane) {
-        pane = new PaneElement(given.id);
+        pane = new PaneElement(given.id, hand.divide);
         this.panes.set(given.id, pane);
         this.sizes.observe(pane.surface);
         listenToPointer(pane.surface, given.id, hand, held);
@@ -96,6 +105,8 @@ export class Board {
       const map = pane.previous ? null : this.arrivals.mapOf(pane);
       return map ? [{ id: pane.id, unit: pane.unit, magnitude: map.magnitude }] : [];
     });
+    const isUnlike = (/** @type {string} */ unit) => unit !== "none" && !isComparable(current, unit);
+    this.ownScales = new Set(settings.scale === "auto" ? current.map(({ unit }) => unit).filter(isUnlike) : []);
     return scopes(current, settings.scale);
   }
 
@@ -138,22 +149,81 @@ export class Board {
     }
     const { grey } = lookOf(state, id);
     const view = this.viewOf(state, id, data.case.shape);
-    const source = blinkSource(scene, id) ?? given;
-    const map = arrivals.mapOf(source);
-    const isHidden = state.overlaysHidden || state.hidden[id] === true;
-    const end = map ? (ends.get(source.id) ?? map.magnitude) : 0;
-    const overlaid = map && !isHidden ? { source, steps: map.steps, end } : null;
-    const isNew = this.painter.paint(pane, arrivals.film, view, grey, overlaid, settings);
+    const other = id === state.active && (scene.isBlinkedOver || state.swiping) ? this.neighbour(scene, id) : null;
+    const source = other && scene.isBlinkedOver ? other : given;
+    const beside = state.swiping ? other : null;
+    const overlaid = this.overlaid(source, scene, ends, id);
+    const isNew = this.painter.paint(pane.picture, arrivals.film, view, grey, overlaid, settings);
+    this.paintSecond(pane, beside, view, grey, scene, ends);
+    this.paintLens(pane, overlaid, view, grey, scene);
     this.showState(pane, given);
-    pane.setBar(map !== null && !isHidden, source.isSigned, end, source.unit, settings);
+    const unit = this.ownScales.has(source.unit) ? `${source.unit} · own scale` : source.unit;
+    pane.setBar(overlaid !== null, source.isSigned, overlaid?.end ?? 0, unit, settings);
     this.drawMarks(pane, view, scene);
     const isFilm = id === IMAGE;
-    setText(pane.title, source === given ? given.title : `${source.title} (blinking)`);
+    setText(pane.title, source !== given ? `${source.title} (blinking)` : beside ? `${given.title} | ${beside.title}` : given.title);
     setText(pane.value, this.valueAt(given, scene));
     showPlace(pane, view, grey, isFilm || !state.linked || state.maximised !== null);
     showLetters(pane, view, data.case.letters, isFilm);
     showScale(pane, view, data.case, isFilm);
     return isNew;
+  }
+
+  /** The map of `source` as pane `id` shows it. @param {PaneData} source @param {Scene} scene
+   * @param {Map<string, number>} ends @param {string} id @returns {import("./painter.js").Overlaid | null} */
+  overlaid(source, { state }, ends, id) {
+    const map = this.arrivals.mapOf(source);
+    if (!map || state.overlaysHidden || state.hidden[id]) return null;
+    return { source, steps: map.steps, end: ends.get(source.id) ?? map.magnitude };
+  }
+
+  /** The next pane with a map of its own, to blink or swipe with. @param {Scene} scene @param {string} id */
+  neighbour({ data: { panes } }, id) {
+    const at = panes.findIndex((pane) => pane.id === id);
+    const turned = [...panes.slice(at + 1), ...panes.slice(0, Math.max(at, 0))];
+    return turned.find((pane) => !pane.previous && this.arrivals.mapOf(pane)) ?? null;
+  }
+
+  /**
+   * The neighbour's map right of the divider: a picture over the picture, cut by style, so that dragging paints nothing.
+   * @param {PaneElement} pane @param {PaneData | null} beside @param {View} view @param {import("./luts.js").Grey} grey
+   * @param {Scene} scene @param {Map<string, number>} ends
+   */
+  paintSecond(pane, beside, view, grey, scene, ends) {
+    const { second } = pane;
+    setShown(second.canvas, beside !== null);
+    setShown(pane.divider, beside !== null);
+    if (!beside || !this.arrivals.film) return;
+    second.resize(pane.width, pane.height);
+    this.painter.paint(second, this.arrivals.film, view, grey, this.overlaid(beside, scene, ends, pane.id), scene.settings);
+    second.canvas.style.clipPath = `inset(0 0 0 ${100 * scene.state.divider}%)`;
+    pane.showDivider(scene.state.divider);
+  }
+
+  /**
+   * The magnifying glass: the same place of the film in all linked panes, drawn anew at its own scale.
+   * @param {PaneElement} pane @param {import("./painter.js").Overlaid | null} overlaid @param {View} view
+   * @param {import("./luts.js").Grey} grey @param {Scene} scene
+   */
+  paintLens(pane, overlaid, view, grey, { state, settings, pointer }) {
+    const isHere = state.linked || pane.id === (pointer?.pane ?? state.active);
+    setShown(pane.lens.canvas, state.magnifying && isHere);
+    if (!state.magnifying || !isHere || !this.arrivals.film) return;
+    const ratio = window.devicePixelRatio || 1;
+    const size = Math.round(Math.min(LENS * ratio, view.width / 2, view.height / 2));
+    const { row, column } = pointer ?? view;
+    pane.lens.resize(size, size);
+    const magnified = { ...view, width: size, height: size, scale: view.scale * MAGNIFICATION, row, column };
+    this.painter.paint(pane.lens, this.arrivals.film, magnified, grey, overlaid, settings);
+    const middle = filmToScreen(view, row, column);
+    pane.lens.canvas.style.left = `${middle.x / ratio}px`;
+    pane.lens.canvas.style.top = `${middle.y / ratio}px`;
+    pane.lens.canvas.style.width = `${size / ratio}px`;
+  }
+
+  /** The divider in hand, as soon as it is shown. @param {State} state */
+  focusDivider({ swiping, active }) {
+    if (swiping) requestAnimationFrame(() => this.panes.get(active)?.divider.focus());
   }
 
   /** @param {PaneElement} pane @param {PaneData} given */
@@ -173,7 +243,12 @@ export class Board {
     context.clearRect(0, 0, pane.marks.width, pane.marks.height);
     const outlines = data.contours.flatMap(({ url }) => this.arrivals.outlines.get(url) ?? []);
     if (outlines.length && !state.overlaysHidden) drawOutlines(context, view, outlines);
-    if (pointer && pointer.pane !== pane.id && state.linked) drawPointer(context, view, pointer, window.devicePixelRatio || 1);
+    const ratio = window.devicePixelRatio || 1;
+    for (const { ruler, at } of rulersIn(state, pane.id)) {
+      const text = lengthOf(ruler, data.case.spacing, data.case.spacingKind);
+      drawRuler(context, view, ruler, text, state.chosenRuler?.at === at, ratio);
+    }
+    if (pointer && pointer.pane !== pane.id && state.linked) drawPointer(context, view, pointer, ratio);
   }
 
   /** Under the pointer: the film's value, or the map's value and its share of the greatest. @param {PaneData} given @param {Scene} scene */
@@ -184,13 +259,6 @@ export class Board {
     const map = this.arrivals.mapOf(given);
     return map ? mapValue(data.case, given.map, map.steps, pointer) : "";
   }
-}
-
-/** The other pane while this one blinks. @param {Scene} scene @param {string} id @returns {PaneData | null} */
-function blinkSource({ data: { panes }, state, isBlinkedOver }, id) {
-  if (!isBlinkedOver || id !== state.active || !panes.length) return null;
-  const next = panes[(panes.findIndex((pane) => pane.id === id) + 1) % panes.length];
-  return next.id === id ? null : next;
 }
 
 /** The pane of the film alone. @param {import("./film.js").CaseData} given @returns {PaneData} */

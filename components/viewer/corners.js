@@ -3,7 +3,7 @@
 import { edgeLetters } from "./affine.js";
 import { SHARES } from "./half.js";
 import { inShort, scaleBar } from "./marks.js";
-import { setShown, setText } from "./panes.js";
+import { setShown, setText } from "./nodes.js";
 
 /** @typedef {import("./affine.js").View} View */
 /** @typedef {import("./film.js").CaseData} CaseData */

@@ -15,7 +15,7 @@ import { FILM_ALONE, FILM_AND_MAP, WHOLE_PANE } from "./shaders.js";
 /** @typedef {{film: FilmRead, table: Uint8Array}} GreyRead */
 /** @typedef {{map: import("./draw2d.js").MapSheet, cells: Float32Array, isSmooth: boolean}} MapRead */
 
-/** @typedef {{image: HTMLCanvasElement, width: number, height: number, copyFrom: (canvas: HTMLCanvasElement) => void}} Picture */
+/** @typedef {import("./picture.js").Picture} Picture */
 
 /** Textures that are kept: as many, and of as many bytes together, at most. */
 const KEPT_TEXTURES = 96;

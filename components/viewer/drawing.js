@@ -6,17 +6,17 @@ import { filmOnScreen, greyOnScreen, mapOnScreen, paintGrey, paintOverlay } from
 import { GlDrawing, rendererOf } from "./drawgl.js";
 
 /** @typedef {import("./affine.js").View} View */
-/** @typedef {import("./panes.js").PaneElement} PaneElement */
+/** @typedef {import("./picture.js").Picture} Picture */
 /** @typedef {object} OnScreen What one step of a drawing hands to its next; another drawing cannot read it. */
 
 /**
- * @typedef {object} Drawing The steps from samples to a pane's picture.
+ * @typedef {object} Drawing The steps from samples to a picture.
  * @property {string} name
  * @property {(pyramid: import("./draw2d.js").Pyramid, view: View) => OnScreen} filmOnScreen
  * @property {(film: any, table: Uint8Array) => OnScreen} greyOnScreen
  * @property {(map: import("./draw2d.js").MapSheet, film: any, view: View, smooth: boolean) => OnScreen} mapOnScreen
- * @property {(grey: any, pane: PaneElement) => void} paintGrey
- * @property {(grey: any, steps: any, colours: import("./luts.js").StepColours, greyShare: Uint32Array, pane: PaneElement) => void} paintOverlay
+ * @property {(grey: any, picture: Picture) => void} paintGrey
+ * @property {(grey: any, steps: any, colours: import("./luts.js").StepColours, greyShare: Uint32Array, picture: Picture) => void} paintOverlay
  */
 
 /** @type {Drawing} */
@@ -25,13 +25,13 @@ export const PLAIN_DRAWING = {
   filmOnScreen,
   greyOnScreen,
   mapOnScreen,
-  paintGrey: (grey, pane) => {
-    paintGrey(grey, pane.buffer());
-    pane.put();
+  paintGrey: (grey, picture) => {
+    paintGrey(grey, picture.buffer());
+    picture.put();
   },
-  paintOverlay: (grey, steps, colours, greyShare, pane) => {
-    paintOverlay(grey, steps, colours, greyShare, pane.buffer());
-    pane.put();
+  paintOverlay: (grey, steps, colours, greyShare, picture) => {
+    paintOverlay(grey, steps, colours, greyShare, picture.buffer());
+    picture.put();
   },
 };
 

@@ -53,7 +53,7 @@ export class Painter {
 
   /**
    * Whether the picture had to be painted anew. `picture.id` names it among all.
-   * @param {import("./panes.js").PaneElement} picture @param {import("./film.js").Film} film @param {View} view
+   * @param {import("./picture.js").Picture} picture @param {import("./film.js").Film} film @param {View} view
    * @param {import("./luts.js").Grey} grey @param {Overlaid | null} overlaid @param {Settings} settings
    */
   paint(picture, film, view, grey, overlaid, settings) {

@@ -7,7 +7,7 @@ import { Drawings } from "./drawing.js";
 import { handOf } from "./hand.js";
 import { helpSheet } from "./help.js";
 import { listenToKeys } from "./input.js";
-import { element, setShown, setText } from "./panes.js";
+import { element, setShown, setText } from "./nodes.js";
 import { askedFilter, firstLook, firstState, lookOf, windowed, withFilterEnd, withLook, zoomedAt } from "./state.js";
 import { Toolbar } from "./toolbar.js";
 
@@ -120,7 +120,7 @@ export class Viewer {
     this.arrivals.open(given, (film) => {
       this.toolbar.offer(film.presets, film.range);
       if (REMEMBERED.get(key)?.digest === given.digest) return;
-      this.state = { ...this.state, look: firstLook(given.shape, film.presets[0]), looks: {}, maximised: null };
+      this.state = { ...this.state, look: firstLook(given.shape, film.presets[0]), looks: {}, maximised: null, rulers: [], chosenRuler: null, past: [] };
     });
   }
 
@@ -140,9 +140,9 @@ export class Viewer {
     this.schedule();
   }
 
-  /** Everything a key or a button can ask for. @param {string} act @param {string | number | boolean} [argument] */
+  /** Everything a key or a button can ask for; false where there was nothing to do. @param {string} act @param {string | number | boolean} [argument] */
   act(act, argument) {
-    if (this.data) ACTS[act]?.(this, argument);
+    return this.data ? ACTS[act]?.(this, argument) : false;
   }
 
   /** @param {{pane: string, row: number, column: number} | null} pointer */
@@ -257,6 +257,7 @@ export class Viewer {
     const words = [
       this.state.linked ? "linked" : "not linked",
       this.state.overlaysHidden ? "overlays hidden (H)" : "",
+      this.board.ownScales.size ? "maps of one unit too unlike for one scale: each has its own" : "",
       this.state.maximised ? "M or Esc: all panes" : "",
       "? help",
     ];

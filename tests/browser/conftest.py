@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,27 +17,40 @@ from scripts.screenshot import QUIET, answering, free_port
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(scope="session")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@contextmanager
+def serving(script: str, folder: Path) -> Iterator[str]:
     """The address of a server of this checkout with an empty cache."""
     port = free_port()
     environment = {
         **os.environ,
-        "LIGHTBOX_CACHE": str(tmp_path_factory.mktemp("cache")),
+        "LIGHTBOX_CACHE": str(folder),
         "STREAMLIT_SERVER_HEADLESS": "true",
         "STREAMLIT_SERVER_PORT": str(port),
     }
-    log = (tmp_path_factory.mktemp("log") / "server.log").open("w")
-    server = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log
-    )
-    try:
-        answering(port, 90)
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        server.terminate()
-        server.wait(30)
-        log.close()
+    with (folder / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", script], cwd=ROOT, env=environment, stdout=log, stderr=log
+        )
+        try:
+            answering(port, 90)
+            yield f"http://127.0.0.1:{port}/"
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the landing page is."""
+    with serving("app.py", tmp_path_factory.mktemp("app")) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the viewer stands alone (stage.py)."""
+    with serving("tests/browser/stage.py", tmp_path_factory.mktemp("stage")) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

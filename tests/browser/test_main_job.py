@@ -56,6 +56,9 @@ def test_the_landing_page_shows_film_and_four_maps_and_says_what_they_are(page: 
 @pytest.mark.parametrize("explainer", ["lrp-epsilon-plus", "rap", "grad-cam"])
 def test_the_browsers_pixels_are_those_of_the_reference(page: Page, explainer: str) -> None:
     """Within 2/255; one pixel in a thousand may lie on the other side of the threshold or of a cell's edge."""
+    page.get_by_role("button", name="Colours", exact=True).click()
+    page.get_by_role("combobox", name="Normalisation").select_option("map")
+    page.wait_for_timeout(200)
     case, model = xc.read_case(FIRST), xc.load_model("cxr-resnet18")
     target = page.locator(f'[data-pane="{explainer}"]').inner_text()
     label = next(label for label in sorted(model.card.labels, key=len, reverse=True) if label in target)
@@ -117,7 +120,7 @@ def test_h_hides_every_overlay_and_shows_it_again(page: Page) -> None:
 
 def test_pass_and_clamp_act_on_the_final_map_at_once(page: Page) -> None:
     before = pictures(page)
-    page.locator("select").filter(has_text="No filter").select_option("pass")
+    page.get_by_role("combobox", name="Filter", exact=True).select_option("pass")
     slide(page, "Filter high", 0.3)
     page.mouse.up()
     page.wait_for_timeout(200)

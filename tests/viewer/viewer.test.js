@@ -11,6 +11,7 @@ import { halfToNumber, numberToHalf } from "../../components/viewer/half.js";
 import { SHORTCUTS, shortcutFor } from "../../components/viewer/input.js";
 import { bestGrid } from "../../components/viewer/layout.js";
 import { filteredShare, greyTable, scopes } from "../../components/viewer/luts.js";
+import { lengthOf, withEnd, withRuler, withUndone, withoutRuler } from "../../components/viewer/rulers.js";
 import {
   DEFAULT_SETTINGS, askedFilter, firstState, lookOf, panned, rotated, toggledLink, viewOf, wholeFilm, withFilterEnd, withLook, zoomedAt,
 } from "../../components/viewer/state.js";
@@ -114,6 +115,31 @@ test("maps of one unit share a scale, maps without one never", () => {
   assert.equal(found.get("c"), 9);
 });
 
+test("by default maps of one unit share a scale only where none of them would vanish on it", () => {
+  const alike = [{ id: "a", unit: "logit", magnitude: 2 }, { id: "b", unit: "logit", magnitude: 5 }, { id: "c", unit: "logit", magnitude: 0 }];
+  assert.deepEqual([...scopes(alike, DEFAULT_SETTINGS.scale).values()], [5, 5, 5]);
+  const unlike = [...alike, { id: "d", unit: "logit", magnitude: 0.9 }, { id: "e", unit: "none", magnitude: 9 }];
+  assert.deepEqual([...scopes(unlike, DEFAULT_SETTINGS.scale).values()], [2, 5, 0, 0.9, 9]);
+});
+
+test("a ruler measures in millimetres by both spacings, and in pixels where the file gives none", () => {
+  const ruler = { pane: "image", ends: /** @type {any} */ ([{ row: 0, column: 0 }, { row: 30, column: 40 }]) };
+  assert.equal(lengthOf(ruler, [0.2, 0.2], "patient"), "10.0 mm");
+  assert.equal(lengthOf(ruler, [0.1, 0.1], "detector"), "5.0 mm at the detector");
+  assert.equal(lengthOf(ruler, null, ""), "50 px (no spacing in file)");
+});
+
+test("every change of rulers can be undone, one by one", () => {
+  const first = firstState(SHAPE, { name: "", center: 100, width: 200, voi: "linear" }, {});
+  const drawn = withEnd(withRuler(first, "rap", { row: 1, column: 2 }, { row: 1, column: 2 }), { row: 9, column: 2 });
+  const two = withRuler(drawn, "image", { row: 0, column: 0 }, { row: 5, column: 5 });
+  const gone = withoutRuler(two);
+  assert.deepEqual(gone.rulers, drawn.rulers);
+  assert.deepEqual(withUndone(gone).rulers, two.rulers);
+  assert.deepEqual(withUndone(withUndone(gone)).rulers, drawn.rulers);
+  assert.deepEqual(withUndone(withUndone(withUndone(gone))).rulers, []);
+});
+
 test("unlinked panes keep looks of their own", () => {
   const state = toggledLink(firstState(SHAPE, { name: "", center: 100, width: 200, voi: "linear" }, {}));
   const moved = withLook(state, "rap", { ...lookOf(state, "rap"), place: { ...wholeFilm(SHAPE), zoom: 3 } });
@@ -127,7 +153,7 @@ test("five films of portrait shape fill a landscape area without an empty row", 
 });
 
 test("no two shortcuts answer to one key", () => {
-  for (const key of "0123456fgixyruhbm,.?+-") {
+  for (const key of "0123456fgixyruhbmlsz,.?+-") {
     const event = /** @type {any} */ ({ key, shiftKey: false, altKey: false, ctrlKey: false, metaKey: false, code: "" });
     assert.ok(SHORTCUTS.filter((shortcut) => shortcut.match && shortcut.match(event) !== null).length <= 1, key);
   }
