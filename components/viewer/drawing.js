@@ -10,7 +10,7 @@ import { GlDrawing, rendererOf } from "./drawgl.js";
 /** @typedef {object} OnScreen What one step of a drawing hands to its next; another drawing cannot read it. */
 
 /**
- * @typedef {object} Drawing The steps from samples to a pane's picture.
+ * @typedef {object} Drawing The steps from samples to a picture.
  * @property {string} name
  * @property {(pyramid: import("./draw2d.js").Pyramid, view: View) => OnScreen} filmOnScreen
  * @property {(film: any, table: Uint8Array) => OnScreen} greyOnScreen

@@ -114,7 +114,6 @@ class Scene:
     is_native: bool = False
     place: Mapping[str, Any] = field(default_factory=dict)
     grey: Mapping[str, Any] = field(default_factory=dict)
-    is_shared: bool = False
 
 
 SCENES = {
@@ -131,7 +130,8 @@ SCENES = {
         {"filterMode": "clamp", "filterLow": 0.15, "filterHigh": 0.4, "threshold": 0.05},
         overlay=Overlay(threshold=0.05, filter_mode="clamp", filter_low=0.15, filter_high=0.4),
     ),
-    "shared scale": Scene({"scale": "shared"}, is_shared=True),
+    "shared scale": Scene({"scale": "shared"}),
+    "scale of each map": Scene({"scale": "map"}),
     "smooth": Scene({"smooth": True}, overlay=Overlay(smooth=True)),
     "smooth, zoomed, turned": Scene(
         {"smooth": True}, "+++++r", overlay=Overlay(smooth=True), zoom=1.25**5, place={"turn": 1}
@@ -177,10 +177,8 @@ def expected(case: Case, pane: Pane | None, scene: Scene, size: tuple[int, int])
     grey = replace(Grey(window.center, window.width, voi), **scene.grey)
     if pane is None or pane.map is None:
         return composite(case, view, grey)
-    overlay = scene.overlay
-    if scene.is_shared:
-        sheets = {each.id: (map_sheet(each.map), each.unit) for each in maps() if each.map is not None}
-        overlay = replace(overlay, scope=scopes(sheets, "shared")[pane.id])
+    sheets = {each.id: (map_sheet(each.map), each.unit) for each in maps() if each.map is not None}
+    overlay = replace(scene.overlay, scope=scopes(sheets, scene.settings.get("scale", "auto"))[pane.id])
     mapped = MapSheet(map_sheet(pane.map), pane.grid_scale[-2:], pane.grid_offset[-2:], pane.is_signed)  # type: ignore[arg-type]
     return composite(case, view, grey, mapped, overlay)
 
