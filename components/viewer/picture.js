@@ -44,11 +44,4 @@ export class Picture {
     const context = this.canvas.getContext("2d", { alpha: false });
     if (context && this.picture) context.putImageData(this.picture, 0, 0);
   }
-
-  /** Take the picture from the lowest rows of another canvas. @param {HTMLCanvasElement} canvas */
-  copyFrom(canvas) {
-    const { width, height } = this;
-    const context = this.canvas.getContext("2d", { alpha: false });
-    context?.drawImage(canvas, 0, canvas.height - height, width, height, 0, 0, width, height);
-  }
 }
