@@ -24,6 +24,7 @@ class Turn:
         self._condition = threading.Condition()
         self._is_taken = False
         self._waiting: Counter[Haste] = Counter()
+        self._aside: Counter[Haste] = Counter()
 
     @contextmanager
     def held(self, haste: Haste) -> Iterator[None]:
@@ -36,17 +37,27 @@ class Turn:
 
     def step_aside(self, haste: Haste) -> None:
         """Let those in more of a hurry go first; called by the holder, between two uses of the model."""
-        if self._is_preceded(haste):
-            self._give()
-            self._take(haste)
+        if not self._is_preceded(haste):
+            return
+        with self._condition:
+            self._aside[haste] += 1
+            self._is_taken = False
+            self._condition.notify_all()
+            self._condition.wait_for(lambda: not self._is_taken and not self._is_preceded(haste))
+            self._aside[haste] -= 1
+            self._is_taken = True
 
     def _is_preceded(self, haste: Haste) -> bool:
         return any(self._waiting[other] for other in Haste if other > haste)
 
+    def _must_wait(self, haste: Haste) -> bool:
+        """Whether somebody in more of a hurry waits, or somebody as hasty has only stepped aside."""
+        return self._is_preceded(haste) or any(self._aside[other] for other in Haste if other >= haste)
+
     def _take(self, haste: Haste) -> None:
         with self._condition:
             self._waiting[haste] += 1
-            self._condition.wait_for(lambda: not self._is_taken and not self._is_preceded(haste))
+            self._condition.wait_for(lambda: not self._is_taken and not self._must_wait(haste))
             self._waiting[haste] -= 1
             self._is_taken = True
 
