@@ -188,7 +188,7 @@ def check(page: Page, monkeypatch: pytest.MonkeyPatch, case: Case, scene: Scene)
     sample was rounded to the other side."""
     drawn: dict[str, dict[str, NDArray[np.uint8]]] = {}
     for name in ("2d", "webgl2"):
-        show(page, monkeypatch, case, maps(), {"scale": "method", **scene.settings}, f"?painter={name}")
+        show(page, monkeypatch, case, maps(), dict(scene.settings), f"?painter={name}")
         assert painter(page) == name
         play(page, scene)
         assert painter(page) == name
@@ -248,7 +248,7 @@ def test_a_lost_context_loses_nothing(blank: Page, monkeypatch: pytest.MonkeyPat
     """The place, the window and every picture are as before, and hands go on."""
     blank.add_init_script(REMEMBER)
     case, scene = film(np.uint16), Scene(keys="+++i", zoom=1.25**3, grey={"invert": True})
-    show(blank, monkeypatch, case, maps(), {"scale": "method"}, "?painter=webgl2")
+    show(blank, monkeypatch, case, maps(), {}, "?painter=webgl2")
     play(blank, scene)
     before = {pane: canvas(blank, pane) for pane in ("image", "fine", "coarse", "unsigned")}
     assert painter(blank) == "webgl2"
@@ -272,7 +272,7 @@ def test_a_card_that_fails_is_left_for_the_plain_canvas(
 ) -> None:
     blank.add_init_script(f"const GL = WebGL2RenderingContext.prototype; {FAILURES[failure]}")
     case = FILMS["8 bits"]
-    show(blank, monkeypatch, case, maps(), {"scale": "method"}, "?painter=webgl2")
+    show(blank, monkeypatch, case, maps(), {}, "?painter=webgl2")
     painted(blank)
     assert painter(blank) == "2d"
     for pane in (None, *maps()):
