@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.test_main_job import canvas
 from xai_core.render import View, axis_positions
@@ -84,7 +84,7 @@ def test_s_shows_the_next_map_right_of_a_divider_that_mouse_and_arrows_move(stag
     divider = page.get_by_role("slider", name="Swipe divider")
     assert divider.count() == 1
     press(page, "ArrowRight", "ArrowRight")
-    assert divider.get_attribute("aria-valuenow") == "54"
+    expect(divider).to_have_attribute("aria-valuenow", "54")
     drag(page, "map-0", (0.54, 0.3), (0.25, 0.3))
     assert abs(int(divider.get_attribute("aria-valuenow") or 0) - 25) <= 2
     share = re.search(r"([\d.]+)%", second.evaluate("c => c.style.clipPath"))
