@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 
@@ -37,15 +37,10 @@ class Turn:
 
     def step_aside(self, haste: Haste) -> None:
         """Let those in more of a hurry go first; called by the holder, between two uses of the model."""
-        if not self._is_preceded(haste):
-            return
-        with self._condition:
-            self._aside[haste] += 1
-            self._is_taken = False
-            self._condition.notify_all()
-            self._condition.wait_for(lambda: not self._is_taken and not self._is_preceded(haste))
-            self._aside[haste] -= 1
-            self._is_taken = True
+        if self._is_preceded(haste):
+            with self._condition:
+                self._give()
+                self._queue(self._aside, haste, self._is_preceded)
 
     def _is_preceded(self, haste: Haste) -> bool:
         return any(self._waiting[other] for other in Haste if other > haste)
@@ -56,10 +51,14 @@ class Turn:
 
     def _take(self, haste: Haste) -> None:
         with self._condition:
-            self._waiting[haste] += 1
-            self._condition.wait_for(lambda: not self._is_taken and not self._must_wait(haste))
-            self._waiting[haste] -= 1
-            self._is_taken = True
+            self._queue(self._waiting, haste, self._must_wait)
+
+    def _queue(self, queue: Counter[Haste], haste: Haste, must_wait: Callable[[Haste], bool]) -> None:
+        """Stand in ``queue`` until the model is free and nobody goes first; called with the condition held."""
+        queue[haste] += 1
+        self._condition.wait_for(lambda: not self._is_taken and not must_wait(haste))
+        queue[haste] -= 1
+        self._is_taken = True
 
     def _give(self) -> None:
         with self._condition:
