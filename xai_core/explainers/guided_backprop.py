@@ -34,7 +34,7 @@ from xai_core.explainers.registry import explainer
 from xai_core.explainers.request import Attribution, Request
 from xai_core.propagate import Rule, gradient_walk
 from xai_core.rules.derivative import derivative_of
-from xai_core.steps import Recording, Step, Value
+from xai_core.steps import Recording, Step, Value, lower_bound
 
 CLAMPS = ("hardtanh", "clamp", "clamp_min")
 RECTIFIERS = ("relu", "threshold", *CLAMPS)
@@ -53,8 +53,7 @@ def is_rectifier(step: Step) -> bool:
     if step.operation == "threshold":
         return all(float(bound) == 0 for bound in step.arguments[1:3])
     if step.operation in CLAMPS:
-        low = step.arguments[1] if len(step.arguments) > 1 else step.options.get("min", -1.0)
-        return isinstance(low, int | float) and low == 0
+        return lower_bound(step) == 0
     return False
 
 
