@@ -71,7 +71,7 @@ def grad_cam_plus_plus(request: Request, parameters: Mapping[str, Any]) -> Attri
     gradients below 1e-3 and bends their weights; ours needs no such term. The authors' code also divides alpha by its sum
     over each map, which their equations do not.
     """
-    request = request.behind(parameters["target_layer"] or request.target_layer)
+    request = request.behind(parameters["target_layer"])
     activations, gradient, path = layer_and_gradient(request, parameters["target_layer"], "grad-cam++")
     cam = torch.relu(weighted(plus_plus_weights(activations, gradient), activations))
     notes = (_SIGNED_LAYER,) if bool((activations < 0).any()) else ()
@@ -98,7 +98,7 @@ def hirescam(request: Request, parameters: Mapping[str, Any]) -> Attribution:
     The paper's map has no ReLU; pytorch-grad-cam cuts off what is negative and scales to 0..1, which hides what speaks
     against the label. On the layer's grid the map sums to S minus the bias where everything after the layer is linear.
     """
-    request = request.behind(parameters["target_layer"] or request.target_layer)
+    request = request.behind(parameters["target_layer"])
     activations, gradient, path = layer_and_gradient(request, parameters["target_layer"], "hirescam")
     return attribution_of(request, (gradient * activations).sum(1, keepdim=True), path)
 
@@ -120,7 +120,7 @@ def hirescam(request: Request, parameters: Mapping[str, Any]) -> Attribution:
 )
 def layer_cam(request: Request, parameters: Mapping[str, Any]) -> Attribution:
     """ReLU(sum_k ReLU(dS/dA_k) A_k), resized linearly to the input; the same in every channel; not negative."""
-    request = request.behind(parameters["target_layer"] or request.target_layer)
+    request = request.behind(parameters["target_layer"])
     activations, gradient, path = layer_and_gradient(request, parameters["target_layer"], "layer-cam")
     cam = torch.relu((torch.relu(gradient) * activations).sum(1, keepdim=True))
     return attribution_of(request, cam, path)

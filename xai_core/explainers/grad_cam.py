@@ -174,6 +174,6 @@ def grad_cam_map(request: Request, path: str, explainer: str) -> tuple[Tensor, s
 )
 def grad_cam(request: Request, parameters: Mapping[str, Any]) -> Attribution:
     """ReLU(sum_k mean(dS/dA_k) A_k), resized linearly to the input; the same in every channel; not negative."""
-    request = request.behind(parameters["target_layer"] or request.target_layer)
+    request = request.behind(parameters["target_layer"])
     cam, path = grad_cam_map(request, parameters["target_layer"], "grad-cam")
     return attribution_of(request, cam, path)

@@ -66,8 +66,9 @@ class Request:
         return self.shared
 
     def behind(self, path: str) -> Request:
-        """The same request for what lies behind the layer ``path`` alone: where nobody shares a recording, the pass up to
+        """The same request for what lies behind the layer ``path`` (or the card's) alone: where nobody shares a recording, the pass up to
         the layer then costs a plain forward."""
+        path = path or self.target_layer
         if self.shared is not None or not path or path not in dict(self.module.named_modules()):
             return self
         tail = record_after(self.module, self.x, path, FOR_GRADIENTS)
