@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import runpy
 from pathlib import Path
@@ -26,6 +27,7 @@ def engine() -> Engine:
     each sweep over torch and its kin would cost a quarter of a second.
     """
     made = Engine()
+    atexit.register(made.close)
     xc.explainers()
     for card in xc.models():
         made.model(card.name)
