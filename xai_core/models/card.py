@@ -17,7 +17,7 @@ __all__ = ["Card", "InputSpec", "Modality", "Task"]
 @dataclass(frozen=True)
 class Card:
     """One model. ``parents`` maps a label to the label above it; ``thresholds`` are on calibrated probabilities,
-    ``temperatures`` divide logits before the sigmoid."""
+    ``temperatures`` divide logits before the sigmoid; labels in ``off`` are shown only when asked for."""
 
     name: str
     title: str
@@ -29,6 +29,7 @@ class Card:
     shipped: bool
     input: InputSpec
     activation: Literal["sigmoid", "softmax"] = "sigmoid"
+    off: tuple[str, ...] = ()
     parents: Mapping[str, str] = field(default_factory=dict)
     thresholds: Mapping[str, float] = field(default_factory=dict)
     temperatures: Mapping[str, float] = field(default_factory=dict)
