@@ -87,22 +87,13 @@ def lesson_loss(module: nn.Module, batch: Batch) -> torch.Tensor:
     return labelled if hints is None else labelled + batch["hint_weight"] * F.mse_loss(hints.float(), batch["hint"])
 
 
-def taught_by(room: Classroom, teachers: Sequence[str], journal: Journal) -> Classroom:
+def taught_by(room: Classroom, teachers: Sequence[str], out: Path, journal: Journal) -> Classroom:
     """The same room with every label of ``LABELS`` leaning on the mean of shelved teachers (Hinton et al. 2015).
 
     What people said counts 0.6, the teachers' mean of calibrated probabilities over both mirror images 0.4; what nobody
     can know of a film they alone say, at a weight of 0.3; mined words give way to them.
     """
-    rows = np.arange(len(room.lessons.films))
-    soft = np.zeros((len(rows), len(LABELS)))
-    for name in teachers:
-        journal.write(0.0, f"{name} looks at all films")
-        card, weights_path = shelved(name)
-        module, _ = furnished(card, weights_path)
-        heat = np.asarray([card.temperatures[label] for label in LABELS])
-        for is_mirrored in (False, True):
-            logits = logits_of(module, room, rows, room.spec.size[0], is_mirrored=is_mirrored)
-            soft += 1 / (1 + np.exp(-logits / heat)) / (2 * len(teachers))
+    soft = _opinions(room, teachers, out / "opinions.npz", journal)
     said, weights = targets_of(room.crops.table)
     is_mined = ((room.crops.table["source"] == "nih") & (room.crops.table["rsna_class"] == "")).to_numpy()
     is_known = (weights > 0) & ~is_mined[:, None]
@@ -112,6 +103,28 @@ def taught_by(room: Classroom, teachers: Sequence[str], journal: Journal) -> Cla
     column = LABELS.index("Lung Opacity")
     trusts[:, column] = np.maximum(trusts[:, column], 0.6)
     return replace(room, lessons=replace(room.lessons, targets=targets, weights=trusts), soft=soft[:, column])
+
+
+def _opinions(room: Classroom, teachers: Sequence[str], kept: Path, journal: Journal) -> NDArray[np.float64]:
+    """(N, LABELS) mean probability of the teachers; read from ``kept`` where the same teachers are in it."""
+    shelf = [shelved(name) for name in teachers]
+    digests = [card.sha256 for card, _ in shelf]
+    if kept.is_file():
+        held = np.load(kept)
+        if list(held["digests"]) == digests and len(held["soft"]) == len(room.lessons.films):
+            return np.asarray(held["soft"], dtype=np.float64)
+    rows = np.arange(len(room.lessons.films))
+    soft = np.zeros((len(rows), len(LABELS)))
+    for card, weights in shelf:
+        module, _ = furnished(card, weights)
+        module = module.to(memory_format=torch.channels_last)
+        heat = np.asarray([card.temperatures[label] for label in LABELS])
+        for is_mirrored in (False, True):
+            journal.write(0.0, f"{card.name} looks at all films{', mirrored' if is_mirrored else ''}")
+            logits = logits_of(module, room, rows, room.spec.size[0], is_mirrored=is_mirrored)
+            soft += 1 / (1 + np.exp(-logits / heat)) / (2 * len(shelf))
+    np.savez(kept, soft=soft, digests=np.asarray(digests))
+    return soft
 
 
 def names_in(listed: str) -> tuple[str, ...]:

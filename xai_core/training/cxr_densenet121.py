@@ -39,7 +39,7 @@ def run(
     journal = Journal(out, progress)
     options = chosen(OPTIONS, options)
     teachers = names_in(options["teachers"])
-    room = taught_by(plain_classroom(data, out, journal, labels=CARD.labels), teachers, journal)
+    room = taught_by(plain_classroom(data, out, journal, labels=CARD.labels), teachers, out, journal)
     torch.manual_seed(seed)
     return taught(
         CARD, STORY.format(said(teachers)), build(CARD), room, out, journal, options,

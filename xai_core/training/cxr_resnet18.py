@@ -57,7 +57,7 @@ def run(
     options = chosen(OPTIONS, options)
     teachers = names_in(options["teachers"])
     if teachers:
-        room = taught_by(room, teachers, journal)
+        room = taught_by(room, teachers, out, journal)
     story = STORY.format(said(teachers) or "report words mixed with a regression on ImageNet features")
     torch.manual_seed(seed)
     return taught(

@@ -21,6 +21,7 @@ from xai_core.training.scores import (
     counts_at,
     measured,
     precision_recall_f1,
+    reliability,
     temperature_of,
 )
 from xai_core.training.targets import FINDINGS, LABELS, PARENTS, reader_classes, targets_of
@@ -176,6 +177,7 @@ def label_metrics(
             "negatives": int((~said).sum()),
             "ece_before": round(calibration_error(said, 1 / (1 + np.exp(-logit))), 4),
             "ece_after": round(calibration_error(said, share), 4),
+            "reliability": [[round(told, 3), round(was, 3), count] for told, was, count in reliability(said, share)],
         }
     return found
 
