@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import json
-
 import streamlit as st
 
 import xai_core as xc
-from components import films, model_panes, parameters, shell, viewer
+from components import comparing, films, model_panes, parameters, shell, viewer
 from components.films import Film
 from components.model_panes import Comparison
 from xai_core.models.ensemble import JOIN, gathered, open_card
 
 shell.framed()
 
-POLL_SECONDS = 0.6
 MOST = 6
 
 engine = shell.engine()
 infos = {name: info for name, info in xc.explainers().items() if 2 in info.dims}
 state = st.session_state
-
-
-def comparison_for(film: Film, names: list[str], explainer: str, target: str, values: parameters.Values) -> Comparison:
-    """The session's jobs for exactly this request; another request lets go of the old one."""
-    request = json.dumps([film.case.digest, names, explainer, target, values], sort_keys=True)
-    if state.get("comparison-request") != request:
-        if old := state.get("comparison"):
-            old.cancel()
-        jobs = {name: engine.submit(film.case, name, [explainer], [target], {explainer: values}) for name in names}
-        state["comparison"], state["comparison-request"] = Comparison(explainer, target, jobs), request
-    found: Comparison = state["comparison"]
-    return found
 
 
 def board(film: Film, shown: Comparison, is_polled: bool) -> None:
@@ -69,17 +54,10 @@ with st.sidebar:
             labels, key=lambda label: model_panes.share_of(engine.predict(names[0], film.case), label)
         )
     target = st.selectbox("Finding to explain", labels, key="compared-label", persist_state="session")
-    explainer = st.selectbox(
-        "Explainer",
-        list(infos),
-        index=list(infos).index("grad-cam"),
-        format_func=lambda name: infos[name].title,
-        key="compared-explainer",
-        persist_state="session",
-    )
+    explainer = comparing.explainer(infos, key="compared-explainer", first="grad-cam")
     values = parameters.form(infos[explainer])
     films.messages(film)
 
-shown = comparison_for(film, names, explainer, target, values)
+shown = comparing.comparison(engine, film.case, names, explainer, target, values, "compared")
 is_polled = not shown.done
-st.fragment(board, run_every=POLL_SECONDS if is_polled else None)(film, shown, is_polled)
+st.fragment(board, run_every=comparing.POLL_SECONDS if is_polled else None)(film, shown, is_polled)

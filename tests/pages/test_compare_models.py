@@ -21,7 +21,7 @@ def app(tmp_path, monkeypatch):
 
 def settled(app: AppTest) -> AppTest:
     end = time.monotonic() + 120
-    while not app.session_state["comparison"].done and time.monotonic() < end:
+    while not app.session_state["compared-comparison"].done and time.monotonic() < end:
         time.sleep(0.2)
     return app.run()
 
@@ -29,7 +29,7 @@ def settled(app: AppTest) -> AppTest:
 def test_every_film_model_stands_there_with_one_explainer_and_one_label(app):
     assert not app.exception
     app = settled(app)
-    shown = app.session_state["comparison"]
+    shown = app.session_state["compared-comparison"]
     assert len(shown.jobs) >= 2
     assert shown.explainer == "grad-cam"
     assert [found.model for found in shown.explanations] == list(shown.jobs)
@@ -38,7 +38,7 @@ def test_every_film_model_stands_there_with_one_explainer_and_one_label(app):
 
 def test_another_explainer_is_asked_of_all_models(app):
     app.selectbox(key="compared-explainer").select("gradient").run()
-    shown = settled(app).session_state["comparison"]
+    shown = settled(app).session_state["compared-comparison"]
     assert {found.explainer for found in shown.explanations} == {"gradient"}
 
 
