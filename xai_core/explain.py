@@ -164,6 +164,7 @@ def explain_all(
                 model.card.target_layer,
                 cancel=cancel,
                 shared=shared,
+                companion=model.companion(name) if info.model else None,
             )
             title = "" if label is None else model.card.labels[label]
             if progress is not None:

@@ -28,6 +28,7 @@ class ExplainerInfo:
     ``is_signed``: whether negative values mean evidence against. ``reduce``: how a film's map is made of its channels
     ("sum", "max-abs", "mean").
     ``revision``: what else decides the answer, empty for what is part of the program (a composite's file has its digest).
+    ``model``: the one shipped model it was made for; empty: any network.
     ``unit``: what the values count ("logit" where they share one out). ``has_account``: whether the books of relevance are kept. ``cost``: about how many forward passes.
     """
 
@@ -48,6 +49,7 @@ class ExplainerInfo:
     black_box: bool = False
     cost: float = 3.0
     revision: str = ""
+    model: str = ""
     run: Callable[[Request, Mapping[str, Any]], Attribution] = field(repr=False, compare=False, default=None)  # type: ignore[assignment]
 
     def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
