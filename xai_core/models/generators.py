@@ -1,7 +1,8 @@
 """The two small generators of ``adversarial-generators`` (Charachon et al. 2020), one shape for both.
 
-A generator gives the film plus a change, kept within the range of films. The change is a U-Net's, made on every fourth
-pixel and stretched smoothly, so that it can paint shadows and take them away but not the fine noise that fools networks.
+A generator gives the film plus a change, kept within the range of films. The change is a U-Net's, which looks at the film on
+64 x 64 places whatever its size, and paints on 32 x 32, stretched smoothly: it can lay shadows and take them away, but not the fine
+noise that fools networks, and what it learned on small films holds on large ones.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from xai_core.models.architectures import LungUNet, architecture
 from xai_core.models.card import Card
 
 WIDTHS = (24, 48, 80, 112)
-STEP = 32
-"""Height and width have to be a multiple of this."""
+GRID = 64
+"""Places a side that a generator looks at."""
 
 
 class Generator(nn.Module):
@@ -29,8 +30,8 @@ class Generator(nn.Module):
             nn.init.zeros_(self.network.head.bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        change = self.network(F.avg_pool2d(x, 2)).float()
-        change = F.interpolate(change, scale_factor=2.0, mode="bilinear", align_corners=False)
+        change = self.network(F.adaptive_avg_pool2d(x, GRID)).float()
+        change = F.interpolate(change, size=x.shape[-2:], mode="bilinear", align_corners=False)
         return (x + change).clamp(0.0, 1.0)
 
 

@@ -38,14 +38,15 @@ BEYOND = 1.0
     NAME,
     f"Similar and adversarial films for {LABEL} of {MODEL} (two U-Nets)",
     (
-        Option("small", 2, "epochs at the small size"),
-        Option("large", 1, "last epochs at 224 pixels"),
-        Option("size", 128, "the small size, pixels (a multiple of 32)"),
+        Option("small", 3, "epochs at the small size"),
+        Option("large", 1, "epochs at 224 pixels, after them"),
+        Option("size", 128, "the small size, pixels"),
         Option("films", 1600, "films an epoch, half of them with pneumonia"),
         Option("batch", 8, "films a step"),
         Option("near", 20.0, "weight of the mean absolute difference between the two films"),
         Option("smooth", 40.0, "weight of the total variation of that difference"),
-        Option("learning_rate", 2e-3, "at the peak"),
+        Option("learning_rate", 2e-3, "at the peak, at the small size"),
+        Option("large_rate", 1e-3, "at the peak, at 224 pixels"),
         Option("classifier", MODEL, "shelved model to explain"),
     ),
 )
@@ -56,7 +57,7 @@ def run(
     seed: int = 0,
     resume: bool = False,
     progress: Progress | None = None,
-    small: int = 2,
+    small: int = 3,
     large: int = 1,
     size: int = 128,
     films: int = 1600,
@@ -64,6 +65,7 @@ def run(
     near: float = 20.0,
     smooth: float = 40.0,
     learning_rate: float = 2e-3,
+    large_rate: float = 1e-3,
     classifier: str = MODEL,
 ) -> Path:
     """Train, measure on held-out patients and write weights, their table and card into ``out``."""
@@ -73,15 +75,6 @@ def run(
     crops = trainable_crops(data, out, journal)
     train, held = rows_by_label(crops, "train"), np.concatenate(rows_by_label(crops, "val", most=32))
     share = min(films // 2, *(len(rows) for rows in train))
-    plan = Plan(
-        small + large, 2 * share // batch, learning_rate, weight_decay=0.0, average=0.99, seed=seed
-    )  # each epoch draws its own films
-
-    def batches_of(epoch: int) -> Iterator[Batch]:
-        dice = np.random.default_rng((seed, epoch))
-        drawn = np.concatenate([dice.permutation(rows)[:share] for rows in train])
-        pixels = size if epoch < small else INPUT.size[0]
-        return film_batches(crops, dice.permutation(drawn), pixels, batch, dice)
 
     def loss_of(module: nn.Module, drawn: Batch) -> Tensor:
         return pair_loss(module, drawn, judge, near, smooth)
@@ -94,10 +87,20 @@ def run(
         )
 
     torch.manual_seed(seed)
-    pair = fit(GeneratorPair(), plan, batches_of, loss_of, out, journal, resume=resume, validate=validate, name=NAME)
+    pair: nn.Module = GeneratorPair()
+    stages = ((NAME, small, size, learning_rate), (f"{NAME}-large", large, INPUT.size[0], large_rate))
+    for stage, (name, epochs, pixels, rate) in enumerate(stages):
+
+        def batches_of(epoch: int, stage: int = stage, pixels: int = pixels) -> Iterator[Batch]:
+            dice = np.random.default_rng((seed, stage * small + epoch))
+            drawn = np.concatenate([dice.permutation(rows)[:share] for rows in train])
+            return film_batches(crops, dice.permutation(drawn), pixels, batch, dice)
+
+        plan = Plan(epochs, 2 * share // batch, rate, weight_decay=0.0, average=0.99, seed=seed)
+        pair = fit(pair, plan, batches_of, loss_of, out, journal, resume=resume, validate=validate, name=name)
     options = {
         "seed": seed, "small": small, "large": large, "size": size, "films": films, "batch": batch, "near": near,
-        "smooth": smooth, "learning_rate": learning_rate,
+        "smooth": smooth, "learning_rate": learning_rate, "large_rate": large_rate,
     }  # fmt: skip
     return publish(pair, judge, crops, card, digest, data, out, journal, options)
 

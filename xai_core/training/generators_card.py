@@ -222,7 +222,7 @@ No model by itself, no picture of a disease. Research and teaching only: not a m
 
 `|g_similar(x) - g_adversarial(x)|`: where a film that keeps the network's {LABEL} and a film that turns it differ, in grey
 values of the prepared film (0 to 1). "Turned" means that the network's answer at its card's threshold changes. The changes are
-made on every fourth pixel and stretched smoothly, so the map is as coarse.
+made on 32 x 32 places and stretched smoothly, so the map is as coarse.
 
 ## What it does not show
 
