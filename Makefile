@@ -55,7 +55,7 @@ $(TSC): package.json
 format: $(DEVELOPMENT) ## let ruff write the code's form
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
 
-bench: $(DEVELOPMENT) ## measured times against the model's own forward pass and other libraries
+bench: $(DEVELOPMENT) ## measured time and memory beside other libraries; ARGS="--write" puts the table into the README
 	@$(PY) -m tests.benchmarks $(ARGS)
 
 matrix: $(DEVELOPMENT) ## every explainer on every network; ARGS="--write" puts the table into the README

@@ -16,6 +16,8 @@ from components.shell import escaped, sentence
 from xai_core.case import Case
 
 MOST_OWN = 8
+FIRST_MODEL = "cxr-resnet18"
+ONE_LINE = 22  # letters that fit into the field at the side; it cannot wrap
 
 
 @dataclass(frozen=True)
@@ -48,15 +50,26 @@ def choose() -> Film:
     keys = [*reversed(own), *samples]
     if st.session_state.get("film") not in keys:
         st.session_state["film"] = samples[0]
+
+    def title(key: str) -> str:
+        return f"Own: {own[key].name}" if key in own else _title(key)
+
     with place:
-        key = st.selectbox(
-            "Film",
-            keys,
-            format_func=lambda key: f"Own: {own[key].name}" if key in own else _title(key),
-            key="film",
-            persist_state="session",
-        )
-    return own[key] if key in own else Film(_title(key), _sample(key), False, _credit(key))
+        key = st.selectbox("Film", keys, format_func=title, key="film", persist_state="session")
+        if len(title(key)) > ONE_LINE:
+            st.caption(escaped(title(key)))
+    return own[key] if key in own else packaged(key)
+
+
+def packaged(name: str) -> Film:
+    """A packaged film."""
+    return Film(_title(name), _sample(name), False, _credit(name))
+
+
+def models() -> list[str]:
+    """Names of the models that read films."""
+    names = [card.name for card in xc.models() if card.modality == "CXR" and card.task == "classification"]
+    return sorted(names, key=lambda name: name != FIRST_MODEL)
 
 
 def messages(film: Film, more: tuple[str, ...] = ()) -> None:

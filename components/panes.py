@@ -11,20 +11,30 @@ from collections.abc import Mapping
 from components.viewer import Pane
 from xai_core.explain import Explanation
 from xai_core.explainers.registry import ExplainerInfo
-from xai_core.jobs import Job, PaneState
+from xai_core.jobs import Job, PaneKey, PaneState
 
 Shown = dict[str, Explanation]
 
 
-def panes(job: Job, infos: Mapping[str, ExplainerInfo], shown: Shown) -> list[Pane]:
-    """One viewer pane a pane of ``job``. ``shown`` (last map by explainer, kept by the session) is brought up to date."""
+def panes(job: Job, infos: Mapping[str, ExplainerInfo], shown: Shown, looks: Job | None = None) -> list[Pane]:
+    """One viewer pane a pane of ``job``, with the badge that ``looks`` (second looks at its maps) brought, where it did.
+    ``shown`` (last map by explainer, kept by the session) is brought up to date."""
     made = []
-    for (name, target), state in job.panes.items():
+    for (name, target), state in with_looks(job, looks).items():
         if state.explanation is not None:
             shown[name] = state.explanation
         title = infos[name].title if name in infos else name
         made.append(_pane(name, title, target, job, state, _predecessor(shown.get(name), job)))
     return made
+
+
+def with_looks(job: Job, looks: Job | None) -> dict[PaneKey, PaneState]:
+    """The panes of ``job``, each with the explanation of its second look once that is there."""
+    again = looks.panes if looks is not None else {}
+    return {
+        key: again[key] if key in again and again[key].explanation is not None else state
+        for key, state in job.panes.items()
+    }
 
 
 def _predecessor(last: Explanation | None, job: Job) -> Explanation | None:

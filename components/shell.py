@@ -46,6 +46,9 @@ def sentence(problem: Exception) -> str:
 
 def escaped(text: str) -> str:
     """``text`` with everything that Markdown would read as more than letters taken literally."""
-    return "".join(
-        f"\\{letter}" if letter in r"\`*_{}[]()<>#+-.!|~:$^" else letter for letter in " ".join(text.split())
-    )
+    return literal(" ".join(text.split()))
+
+
+def literal(text: str) -> str:
+    """As :func:`escaped`, with every space kept."""
+    return "".join(f"\\{letter}" if letter in r"\`*_{}[]()<>#+-.!|~:$^" else letter for letter in text)

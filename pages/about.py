@@ -1,4 +1,4 @@
-"""About: what Lightbox is and is not, what it runs on, and the explainers it knows."""
+"""About: what Lightbox is and is not, and what it runs on."""
 
 from __future__ import annotations
 
@@ -23,18 +23,7 @@ with st.container(key="text"):
         + " · ".join(f"{name} {version(name)}" for name in ("torch", "streamlit", "pydicom"))
         + f" · computing on {chosen_device()}"
     )
-    st.subheader("Explainers")
-    st.dataframe(
-        [
-            {
-                "Explainer": info.title,
-                "Family": info.family,
-                "Taxonomy": ", ".join(info.taxonomy),
-                "Shows": info.summary,
-                "Source": info.source,
-            }
-            for info in xc.explainers().values()
-        ],
-        hide_index=True,
-        width="stretch",
+    count = len(xc.explainers())
+    st.markdown(
+        f"{count} explainers: what each can and cannot tell stands under Methods, the networks' cards under Models."
     )

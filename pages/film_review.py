@@ -8,10 +8,11 @@ from typing import Any
 import streamlit as st
 
 import xai_core as xc
-from components import explainer_choice, films, findings, panes, parameters, progress, shell, viewer
+from components import explainer_choice, films, findings, layer_rules, panes, parameters, progress, shell, trust, viewer
 from components.films import Film
 from xai_core.engine import device_in_words
 from xai_core.jobs import Job
+from xai_core.second_looks import is_light
 
 POLL_SECONDS = 0.6
 
@@ -22,10 +23,6 @@ state = st.session_state
 
 def choose_target(label: str) -> None:
     state["target"] = label
-
-
-def film_models() -> list[str]:
-    return [card.name for card in xc.models() if card.modality == "CXR" and card.task == "classification"]
 
 
 def follow_film(film: Film, model_name: str, rows: list[findings.Finding]) -> str:
@@ -53,26 +50,48 @@ def job_for(film: Film, model_name: str, names: list[str], target: str, values: 
     if old is None or state.get("request") != request:
         state["job"] = engine.submit(film.case, model_name, names, [target], values)
         state["request"] = request
-        if old is not None:
-            old.cancel()
+        for ended in (old, state.pop("looks", None)):
+            if ended is not None:
+                ended.cancel()
+        state["asked_to_look"] = set()
     return state["job"]
 
 
-def board(film: Film, job: Job, where: str, is_polled: bool) -> None:
+def looks_for(film: Film, model_name: str, job: Job) -> Job | None:
+    """Second looks at the maps once all are there: at those that cost little, and at those the person asked for."""
+    if not job.done or job.is_cancelled:
+        return None
+    maps = [pane.explanation for pane in job.panes.values() if pane.explanation is not None]
+    wanted = [found for found in maps if is_light(found.explainer) or found.explainer in state["asked_to_look"]]
+    old: Job | None = state.get("looks")
+    if old is None or {(found.explainer, found.target) for found in wanted} != set(old.panes):
+        state["looks"] = engine.look_again(film.case, model_name, wanted)
+        if old is not None:
+            old.cancel()
+    return state["looks"]
+
+
+def ask_to_look(explainer: str) -> None:
+    state["asked_to_look"].add(explainer)
+
+
+def board(film: Film, job: Job, looks: Job | None, where: str, is_polled: bool) -> None:
     """The picture: redrawn alone while maps come in; a change of the request reruns the page."""
-    progress.line(job, {name: info.title for name, info in infos.items()}, where)
-    drawn = panes.panes(job, infos, state.setdefault("shown", {}))
+    is_looking = looks is not None and not looks.done
+    titles = {name: info.title for name, info in infos.items()}
+    progress.line(job, titles, f"{where}; looking at the maps a second time" if is_looking else where)
+    drawn = panes.panes(job, infos, state.setdefault("shown", {}), looks)
     events = viewer.show(film.case, drawn, key="viewer", settings=None)
     if events.filter != state.get("filter"):
         state["filter"] = events.filter
         st.rerun()
-    if is_polled and job.done:
+    if is_polled and job.done and not is_looking:
         st.rerun()
 
 
 with st.sidebar:
     film = films.choose()
-    model_names = film_models()
+    model_names = films.models()
     if len(model_names) > 1:
         model_name = st.selectbox("Model", model_names, key="model", persist_state="session")
     else:
@@ -88,5 +107,9 @@ with st.sidebar:
 
 where = f"{model.card.title} on {device_in_words(model)}"
 job = job_for(film, model_name, names, target, {name: values.get(name, {}) for name in names})
-is_polled = not job.done
-st.fragment(board, run_every=POLL_SECONDS if is_polled else None)(film, job, where, is_polled)
+looks = looks_for(film, model_name, job)
+is_polled = not job.done or (looks is not None and not looks.done)
+with st.sidebar:
+    trust.expanders(job, looks, infos, ask_to_look)
+    layer_rules.offer(job, infos)
+st.fragment(board, run_every=POLL_SECONDS if is_polled else None)(film, job, looks, where, is_polled)

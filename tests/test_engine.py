@@ -23,7 +23,7 @@ from xai_core.explainers import registry
 from xai_core.explainers.registry import explainers
 from xai_core.models import Prediction
 from xai_core.preprocess import Grid
-from xai_core.trust import Badge
+from xai_core.trust import Badge, Finding
 
 FAST, SLOW = "grad-cam", "occlusion"
 LABELS = ("Healthy", "Pneumonia")
@@ -96,7 +96,7 @@ def explained(case, name, target, parameters):
     return Explanation(
         explainer=name, target=target, model="fake", case_digest=case.digest, map=grid.to_case(raw), raw=raw,
         shown=raw[0].copy(), grid=grid, account={"seed": 1.0, "error": 1e-7},
-        badge=Badge("good", "Closed", ("The books close.",), {"error": 1e-7}), seconds=0.1,
+        badge=Badge((Finding("good", "Closed", "The books close.", "books_close"),), (), {"error": 1e-7}), seconds=0.1,
         parameters=dict(parameters), provenance={"device": "cpu"}, is_signed=True, unit="logit",
     )  # fmt: skip
 
@@ -396,3 +396,108 @@ def test_the_device_is_said_in_words(model):
 def test_parameters_survive_json(engine):
     pane = finished(engine.submit(film(), "m", ["rap"], ["Pneumonia"])).panes["rap", "Pneumonia"]
     assert json.dumps(dict(pane.explanation.parameters))
+
+
+class Look:
+    """Stands in for ``second_looks``: one more sentence a map, a gate to hold it, faults by name."""
+
+    def __init__(self):
+        self.made, self.faults = [], {}
+        self.gate, self.begun = threading.Event(), threading.Event()
+        self.gate.set()
+
+    def __call__(self, known, model, case, explainers, targets, parameters=None, progress=None, cancel=None):
+        found = {}
+        for key in [(name, target) for name in explainers for target in targets]:
+            self.begun.set()
+            progress(*key, 0.1, None)
+            while not self.gate.wait(0.005):
+                progress(*key, 0.2, None)
+                if cancel.is_set():
+                    raise Cancelled
+            if key[0] in self.faults:
+                raise self.faults[key[0]]
+            with model:
+                self.made.append(key)
+            badge = known[key].badge.joined([Finding("caution", "Blind", "It stays.", "random_last_layer")], {})
+            found[key] = replace(known[key], badge=badge, checks="full")
+            progress(*key, 1.0, found[key])
+        return found
+
+
+@pytest.fixture
+def look():
+    return Look()
+
+
+@pytest.fixture
+def looking(tmp_path, model, compute, look):
+    return Engine(tmp_path / "cache", load=lambda name, device: model, compute=compute, look=look)
+
+
+def maps_of(engine, case, names=(FAST, SLOW)):
+    panes = finished(engine.submit(case, "m", list(names), ["Pneumonia"])).panes
+    return [pane.explanation for pane in panes.values()]
+
+
+def test_a_second_look_brings_the_same_map_with_a_fuller_badge(looking):
+    first = maps_of(looking, film())
+    panes = finished(looking.look_again(film(), "m", first)).panes
+    for one in first:
+        again = panes[one.explainer, one.target].explanation
+        assert again.raw is one.raw
+        assert (again.checks, again.badge.word) == ("full", "Blind")
+
+
+def test_what_was_looked_at_twice_is_kept_so(looking, look, tmp_path, model, compute):
+    first = maps_of(looking, film(), [FAST])
+    second = finished(looking.look_again(film(), "m", first)).panes[FAST, "Pneumonia"].explanation
+    (known,) = maps_of(looking, film(), [FAST])
+    assert known is second
+    assert looking.look_again(film(), "m", first).done
+    assert looking.look_again(film(), "m", [known]).done
+    assert len(look.made) == 1
+    looking.results.keep("ab", second)
+    other = Engine(tmp_path / "cache", load=lambda name, device: model, compute=compute, look=look)
+    assert other.results.get("ab").badge == second.badge
+    assert other.results.get("ab").checks == "full"
+
+
+def test_a_second_look_asked_for_twice_is_taken_once(looking, look):
+    first = maps_of(looking, film(), [FAST])
+    look.gate.clear()
+    jobs = [looking.look_again(film(), "m", first) for _ in range(3)]
+    look.gate.set()
+    assert all(finished(job).panes[FAST, "Pneumonia"].state == "ready" for job in jobs)
+    assert len(look.made) == 1
+
+
+def test_maps_go_before_second_looks(looking, look):
+    first = maps_of(looking, film(), [FAST])
+    look.gate.clear()
+    looks = looking.look_again(film(), "m", first)
+    assert look.begun.wait(5)
+    assert len(maps_of(looking, film(1))) == 2
+    assert not looks.done
+    look.gate.set()
+    finished(looks)
+
+
+def test_second_looks_can_be_cancelled_and_asked_for_again(looking, look):
+    first = maps_of(looking, film(), [FAST])
+    look.gate.clear()
+    looks = looking.look_again(film(), "m", first)
+    assert look.begun.wait(5)
+    looks.cancel()
+    look.gate.set()
+    again = finished(looking.look_again(film(), "m", first)).panes[FAST, "Pneumonia"]
+    assert again.explanation.checks == "full"
+
+
+def test_a_second_look_that_fails_leaves_the_others_and_the_map(looking, look):
+    look.faults[FAST] = IndexError("value 1234")
+    first = maps_of(looking, film())
+    panes = finished(looking.look_again(film(), "m", first)).panes
+    assert panes[FAST, "Pneumonia"].error.remedy
+    assert panes[SLOW, "Pneumonia"].explanation.checks == "full"
+    assert maps_of(looking, film(), [FAST])[0].checks == "quick"

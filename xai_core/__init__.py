@@ -14,7 +14,8 @@ from xai_core.parameters import Parameter
 from xai_core.readers import read_case, read_region
 from xai_core.record import Recording, record
 from xai_core.samples import SampleCase, sample_cases
-from xai_core.trust import Badge
+from xai_core.second_looks import second_look
+from xai_core.trust import Badge, Finding
 
 __version__ = "0.1.0"
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Case",
     "ExplainerInfo",
     "Explanation",
+    "Finding",
     "Geometry",
     "LightboxError",
     "Model",
@@ -44,4 +46,5 @@ __all__ = [
     "read_region",
     "record",
     "sample_cases",
+    "second_look",
 ]

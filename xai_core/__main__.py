@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import sys
+from dataclasses import asdict, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,11 +13,12 @@ from typing import Annotated, Any
 import torch
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 import xai_core as xc
 from xai_core.errors import ParameterError
 from xai_core.explain import explainer_named
+from xai_core.explainers.registry import grouped
 from xai_core.models import chosen_device
 from xai_core.report import save, sidecar
 from xai_core.training import recipes
@@ -137,24 +139,20 @@ def weights(as_json: AsJson = False) -> None:
 
 @app.command()
 def explainers(as_json: AsJson = False) -> None:
-    """The explainers with their parameters."""
-    infos = xc.explainers().values()
+    """The explainers by kind; as JSON with all they say of themselves and their parameters."""
+    groups = grouped(xc.explainers().values())
     if as_json:
-        _print_json(
+        _print_json([_declared(info) for infos in groups.values() for info in infos])
+        return
+    for title, infos in groups.items():
+        out.print(f"[bold]{title}[/bold]")
+        _print_table(
+            ("name", "targets", "passes", "summary"),
             [
-                {
-                    "name": info.name,
-                    "title": info.title,
-                    "family": info.family,
-                    "summary": info.summary,
-                    "source": info.source,
-                    "parameters": {parameter.name: parameter.default for parameter in info.parameters},
-                }
+                (info.name, "each its map" if info.target_dependent else "one map", f"{info.cost:g}", info.summary)
                 for info in infos
-            ]
+            ],
         )
-    else:
-        _print_table(("name", "family", "summary"), [(info.name, info.family, info.summary) for info in infos])
 
 
 @app.command()
@@ -176,6 +174,13 @@ def doctor(as_json: AsJson = False) -> None:
             ("what", "found"),
             [(name, ", ".join(entry) if isinstance(entry, list) else str(entry)) for name, entry in found.items()],
         )
+
+
+def _declared(info: xc.ExplainerInfo) -> dict[str, Any]:
+    """All that an explainer declares, ready for JSON; ``parameters`` by name."""
+    plain = {f.name: getattr(info, f.name) for f in fields(info) if f.name not in ("run", "parameters")}
+    parameters = {parameter.name: asdict(parameter) for parameter in info.parameters}
+    return {**plain, "group": info.group, "parameters": parameters}
 
 
 def _pairs(settings: list[str]) -> list[tuple[str, str]]:
@@ -204,7 +209,7 @@ def _print_json(value: Any) -> None:
 
 
 def _print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    table = Table(*head)
+    table = Table(Column(head[0], no_wrap=True), *head[1:])
     for row in rows:
         table.add_row(*row)
     out.print(table)

@@ -40,8 +40,10 @@ EPSILON = Parameter(
     "epsilon", "float", 1e-6, "Absorbs relevance of outputs near zero in fully connected layers.", 0, 100
 )
 GAMMA = Parameter("gamma", "float", 0.25, "How much positive weights are favoured.", 0, 1000, 0.05)
-LOW = Parameter("low", "float", None, "Least value an input sample can take.", optional=True)
-HIGH = Parameter("high", "float", None, "Greatest value an input sample can take.", optional=True)
+LOW = Parameter("low", "float", None, "Least value an input sample can take; empty: the model card's.", optional=True)
+HIGH = Parameter(
+    "high", "float", None, "Greatest value an input sample can take; empty: the model card's.", optional=True
+)
 BIAS_SPLIT = Parameter(
     "bias_split",
     "choice",
@@ -85,11 +87,12 @@ def composite(
 
 @dataclass
 class Assignment:
-    """The rows of a composite applied to one recording: which rule each step gets."""
+    """The rows of a composite applied to one recording: which rule each step gets; ``used``: places that had a step so far."""
 
     rows: Rows
     recording: Recording
     first: frozenset[int] = field(init=False)
+    used: set[str] = field(default_factory=set)
     shared: frozenset[int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -99,9 +102,9 @@ class Assignment:
     def rule(self, step: Step) -> LinearRule:
         kind = "convolution" if id(step) in self.shared else kind_of(step)
         for place, rule in self.rows:
-            if place == kind or (place == "first" and id(step) in self.first):
-                return rule
-            if place.startswith("name:") and fnmatchcase(step.path, place[5:]):
+            is_named = place.startswith("name:") and fnmatchcase(step.path, place[5:])
+            if place == kind or is_named or (place == "first" and id(step) in self.first):
+                self.used.add(place)
                 return rule
         return self.rows[-1][1]
 
@@ -180,6 +183,9 @@ MONTAVON = "Montavon et al. 2019, LRP: An Overview"
     "lrp-z", "LRP-0", "The plain ratio everywhere; grows without bound in deep residual networks.", f"{BACH}, eq. 56"
 )
 def _z(parameters: Mapping[str, Any]) -> Rows:
+    """Every input gets the share of its product. In a network of ReLUs and max pools this is input x gradient (Ancona et al. 2018),
+    with all its noise; where positive and negative shares cancel, relevance grows without bound and the badge says "unstable".
+    """
     return _everywhere(Z)
 
 
@@ -195,6 +201,9 @@ def _z(parameters: Mapping[str, Any]) -> Rows:
     ),
 )
 def _epsilon(parameters: Mapping[str, Any]) -> Rows:
+    """Sums near zero no longer blow up: what the stabiliser absorbs is lost to the map and stands in the books. The larger
+    epsilon, the sparser the map and the less of the logit it carries.
+    """
     return _everywhere(Epsilon(parameters["epsilon"], parameters["relative"], parameters["bias"]))
 
 
@@ -207,6 +216,9 @@ def _epsilon(parameters: Mapping[str, Any]) -> Rows:
     cost=7,
 )
 def _gamma(parameters: Mapping[str, Any]) -> Rows:
+    """Between LRP-0 (gamma 0) and following products of the output's own sign alone (gamma large): noise falls, and what
+    speaks against the target fades with it.
+    """
     return _everywhere(Gamma(parameters["gamma"]))
 
 
@@ -218,6 +230,9 @@ def _gamma(parameters: Mapping[str, Any]) -> Rows:
     parameters=(BIAS_SPLIT,),
 )
 def _alpha_1(parameters: Mapping[str, Any]) -> Rows:
+    """Nothing cancels, so nothing grows, and a positive logit gives no negative relevance anywhere: what speaks against the
+    target cannot be seen. Zhang et al. 2016 call the same without bias excitation backprop.
+    """
     return _everywhere(AlphaBeta(1, 0, parameters["bias_split"]))
 
 
@@ -230,6 +245,9 @@ def _alpha_1(parameters: Mapping[str, Any]) -> Rows:
     cost=5,
 )
 def _alpha_2(parameters: Mapping[str, Any]) -> Rows:
+    """Both signs in high contrast. Each layer may treble the sum of magnitudes (2 + 1), so deep networks give maps whose two
+    signs are each far greater than the logit, and their difference alone adds up.
+    """
     return _everywhere(AlphaBeta(2, 1, parameters["bias_split"]))
 
 
@@ -240,6 +258,9 @@ def _alpha_2(parameters: Mapping[str, Any]) -> Rows:
     "Lapuschkin et al. 2019",
 )
 def _flat(parameters: Mapping[str, Any]) -> Rows:
+    """A control more than an explanation: neither weights nor values count, so what it shows is where the layers look, and
+    what the winners of max pools were.
+    """
     return _everywhere(Flat())
 
 
@@ -250,6 +271,7 @@ def _flat(parameters: Mapping[str, Any]) -> Rows:
     "Montavon et al. 2017, eq. 12",
 )
 def _w_square(parameters: Mapping[str, Any]) -> Rows:
+    """A control more than an explanation: the values of the image play no part but in choosing the winners of max pools."""
     return _everywhere(WeightSquare())
 
 
@@ -261,6 +283,9 @@ def _w_square(parameters: Mapping[str, Any]) -> Rows:
     parameters=(EPSILON,),
 )
 def _epsilon_plus(parameters: Mapping[str, Any]) -> Rows:
+    """Labels are told apart by the fully connected end, where both signs count; below it positive products alone carry
+    relevance, so magnitudes never grow. Smooth, reliable, and slow to show what speaks against.
+    """
     return _mixed(PLUS, parameters)
 
 
@@ -272,6 +297,9 @@ def _epsilon_plus(parameters: Mapping[str, Any]) -> Rows:
     parameters=(EPSILON,),
 )
 def _epsilon_plus_flat(parameters: Mapping[str, Any]) -> Rows:
+    """The first layer spreads its relevance evenly over the pixels it reads: the map is smoother by that layer's kernel, and no
+    longer follows the brightness of single pixels.
+    """
     return _mixed(PLUS, parameters, Flat())
 
 
@@ -284,6 +312,9 @@ def _epsilon_plus_flat(parameters: Mapping[str, Any]) -> Rows:
     cost=7,
 )
 def _epsilon_gamma_box(parameters: Mapping[str, Any]) -> Rows:
+    """Gamma keeps some of both signs inside; the box at the end asks how far a pixel lies from black and from white, so that
+    a black pixel can be relevant too, which no rule that multiplies by the pixel allows.
+    """
     return _mixed(Gamma(parameters["gamma"]), parameters, Box(parameters["low"], parameters["high"]))
 
 
@@ -296,6 +327,9 @@ def _epsilon_gamma_box(parameters: Mapping[str, Any]) -> Rows:
     cost=5,
 )
 def _epsilon_alpha_2(parameters: Mapping[str, Any]) -> Rows:
+    """Both signs in every convolution, without the noise that alpha 2 beta 1 would bring in the fully connected end. Magnitudes
+    may grow threefold with each convolution.
+    """
     return _mixed(AlphaBeta(2, 1, parameters["bias_split"]), parameters)
 
 
@@ -308,6 +342,7 @@ def _epsilon_alpha_2(parameters: Mapping[str, Any]) -> Rows:
     cost=5,
 )
 def _epsilon_alpha_2_flat(parameters: Mapping[str, Any]) -> Rows:
+    """The same with its last step smoothed: single pixels no longer show, regions of both signs do."""
     return _mixed(AlphaBeta(2, 1, parameters["bias_split"]), parameters, Flat())
 
 
@@ -330,6 +365,9 @@ def _epsilon_alpha_2_flat(parameters: Mapping[str, Any]) -> Rows:
     needs_positive=True,
 )
 def _deep_taylor(parameters: Mapping[str, Any]) -> Rows:
+    """A Taylor expansion of each neuron at a root point, which for ReLUs comes down to positive products. Defined where
+    activations are never negative, and refused elsewhere. No negative relevance for a positive logit.
+    """
     first: LinearRule = WeightSquare()
     if parameters["first"] == "box":
         first = Box(parameters["low"], parameters["high"])

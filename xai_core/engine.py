@@ -2,7 +2,8 @@
 
 A job asks for panes (explainer, target) of one case and one model. What is known already (memory, then disk) is ready
 at once; what another session is computing is waited for, not computed twice; the rest is computed cheapest first,
-under one lock a model, and handed over pane by pane. A failing pane carries one sentence and a remedy and leaves the
+under one lock a model, and handed over pane by pane. Maps that are there can be looked at a second time (``look_again``),
+after everything else has had its turn. A failing pane carries one sentence and a remedy and leaves the
 others alone. Results are kept by digests of the case, the weights, the program and all parameters; no patient data
 and no name of a file reaches the cache or the log.
 """
@@ -12,9 +13,9 @@ from __future__ import annotations
 import logging
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,9 @@ from xai_core.explainers.registry import explainers as registered
 from xai_core.jobs import Flight, Job, PaneKey
 from xai_core.models import Model, Prediction, load_model
 from xai_core.results import Memory, Results, request_key
+from xai_core.second_looks import second_looks
 from xai_core.store import ResultStore
+from xai_core.turn import Haste, Turn
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +41,8 @@ class Engine:
 
     ``cache_dir``: folder of results on disk (default: ``$LIGHTBOX_CACHE`` or the user's cache folder).
     ``memory_bytes``, ``disk_bytes``: limits of the two caches. ``device``: "auto", "cpu", "cuda", "mps".
-    ``load`` and ``compute`` are :func:`xai_core.load_model` and :func:`xai_core.explain_all`; a test gives its own.
+    ``load``, ``compute`` and ``look`` are :func:`xai_core.load_model`, :func:`xai_core.explain_all` and
+    :func:`xai_core.second_looks.second_looks`; a test gives its own.
     """
 
     def __init__(
@@ -50,15 +54,17 @@ class Engine:
         device: str = "auto",
         load: Callable[[str, str], Model] = load_model,
         compute: Callable[..., Mapping[PaneKey, Explanation]] = explain_all,
+        look: Callable[..., Mapping[PaneKey, Explanation]] = second_looks,
     ) -> None:
         self.results = Results(ResultStore(cache_dir, disk_bytes), memory_bytes)
         self._predictions: Memory[Prediction] = Memory(memory_bytes // 4)
         self._device = device
         self._load = load
         self._compute = compute
+        self._look = look
         self._lock = threading.Lock()
         self._slots: dict[str, _Slot] = {}
-        self._under_way: dict[str, Flight] = {}
+        self._under_way: dict[tuple[Haste, str], Flight] = {}
         self._batches: dict[Flight, _Batch] = {}
         self._seconds: dict[tuple[str, str], float] = {}
 
@@ -78,7 +84,7 @@ class Engine:
         known = self._predictions.get(key)
         if known is not None:
             return known
-        with self._slots[name].turn.held(is_urgent=True):
+        with self._slots[name].turn.held(Haste.URGENT):
             known = self._predictions.get(key)
             if known is None:
                 known = model.predict(case)
@@ -100,7 +106,7 @@ class Engine:
         model = self.model(model_name)
         given = parameters or {}
         flights: dict[PaneKey, Flight] = {}
-        batch = _Batch(case, model_name, model)
+        batch = _Batch(case, model_name, model, self._compute)
         for name in dict.fromkeys(explainers):
             try:
                 checked = _checked(name, given.get(name, {}))
@@ -110,25 +116,46 @@ class Engine:
             batch.parameters[name] = checked
             for target in targets:
                 flights[name, target] = self._flight(batch, name, target, checked)
+        return self._started(batch, flights)
+
+    def look_again(self, case: Case, model_name: str, explanations: Sequence[Explanation]) -> Job:
+        """Look a second time at maps of ``case`` that are there (:mod:`xai_core.second_looks`), once a map, whoever asks.
+
+        A pane's explanation is then the same map with a fuller badge, which also takes its place among the results.
+        """
+        kept = [explanation for explanation in explanations if explanation.explainer in registered()]
+        known = {(explanation.explainer, explanation.target): explanation for explanation in kept}
+        batch = _Batch(case, model_name, self.model(model_name), partial(self._look, known), Haste.PATIENT)
+        flights: dict[PaneKey, Flight] = {}
+        for (name, target), explanation in known.items():
+            batch.parameters[name] = explanation.parameters
+            if explanation.checks == "full":
+                flights[name, target] = Flight(name, target)
+                flights[name, target].land(explanation)
+            else:
+                flights[name, target] = self._flight(batch, name, target, explanation.parameters)
+        return self._started(batch, flights)
+
+    def _started(self, batch: _Batch, flights: Mapping[PaneKey, Flight]) -> Job:
         batch.flights.sort(key=lambda flight: registered()[flight.explainer].cost)
         if batch.flights:
-            threading.Thread(target=self._work, args=(batch,), name=f"job-{model_name}", daemon=True).start()
-        return Job(case.digest, model_name, flights, self._release)
+            threading.Thread(target=self._work, args=(batch,), name=f"job-{batch.model_name}", daemon=True).start()
+        return Job(batch.case.digest, batch.model_name, flights, self._release)
 
     def _flight(self, batch: _Batch, name: str, target: str, checked: Mapping[str, Any]) -> Flight:
         """The flight that brings this map: landed, another job's, or a new one of ``batch``."""
         model = batch.model
         explainer = f"{name} {registered()[name].revision}".strip()
         key = request_key(batch.case.digest, model.weights_digest, model.device, explainer, target, checked)
-        known = self.results.get(key)
+        known = batch.wanted(self.results.get(key))
         with self._lock:
-            known = known or self.results.memory.get(key)
-            if known is None and key in self._under_way:
-                flight = self._under_way[key]
+            known = known or batch.wanted(self.results.memory.get(key))
+            if known is None and (batch.haste, key) in self._under_way:
+                flight = self._under_way[batch.haste, key]
             else:
                 flight = Flight(name, target, self._seconds.get((model.weights_digest, name)))
                 if known is None:
-                    self._under_way[key] = flight
+                    self._under_way[batch.haste, key] = flight
                     self._batches[flight] = batch
                     batch.flights.append(flight)
                     batch.keys[flight] = key
@@ -150,14 +177,14 @@ class Engine:
     def _forget(self, batch: _Batch) -> None:
         for flight in batch.flights:
             self._batches.pop(flight, None)
-            if self._under_way.get(batch.keys[flight]) is flight:
-                del self._under_way[batch.keys[flight]]
+            if self._under_way.get((batch.haste, batch.keys[flight])) is flight:
+                del self._under_way[batch.haste, batch.keys[flight]]
 
     def _work(self, batch: _Batch) -> None:
         """The body of a worker thread: whatever happens, every flight of ``batch`` ends."""
         error: LightboxError = Cancelled()
         try:
-            with self._slots[batch.model_name].turn.held():
+            with self._slots[batch.model_name].turn.held(batch.haste):
                 for names, targets in batch.calls():
                     self._call(batch, names, targets)
             error = LightboxError("This map did not come.", "Ask for it again.")
@@ -193,10 +220,10 @@ class Engine:
                 self._land(batch, flight, explanation)
             elif flight is not None:
                 flight.advance(share)
-            turn.step_aside()
+            turn.step_aside(batch.haste)
 
         chosen = {name: batch.parameters[name] for name in names}
-        found = self._compute(
+        found = batch.compute(
             batch.model,
             batch.case,
             explainers=list(names),
@@ -246,62 +273,33 @@ def device_in_words(model: Model) -> str:
     return f"CPU, {torch.get_num_threads()} threads" if kind == "cpu" else kind
 
 
-class _Turn:
-    """The lock of one model. A long computation steps aside between its chunks for those in a hurry."""
-
-    def __init__(self) -> None:
-        self._condition = threading.Condition()
-        self._is_taken = False
-        self._in_a_hurry = 0
-
-    @contextmanager
-    def held(self, is_urgent: bool = False) -> Iterator[None]:
-        """Hold the model for the length of a ``with`` block."""
-        self._take(is_urgent)
-        try:
-            yield
-        finally:
-            self._give()
-
-    def step_aside(self) -> None:
-        """Let those in a hurry go first; called by the holder, between two uses of the model."""
-        if self._in_a_hurry:
-            self._give()
-            self._take(False)
-
-    def _take(self, is_urgent: bool) -> None:
-        with self._condition:
-            self._in_a_hurry += is_urgent
-            self._condition.wait_for(lambda: not self._is_taken and (is_urgent or not self._in_a_hurry))
-            self._in_a_hurry -= is_urgent
-            self._is_taken = True
-
-    def _give(self) -> None:
-        with self._condition:
-            self._is_taken = False
-            self._condition.notify_all()
-
-
 @dataclass
 class _Slot:
     """One model: loaded once, used by one thread at a time."""
 
     loading: threading.Lock = field(default_factory=threading.Lock)
-    turn: _Turn = field(default_factory=_Turn)
+    turn: Turn = field(default_factory=Turn)
     model: Model | None = None
 
 
 @dataclass(eq=False)
 class _Batch:
-    """What one worker thread has to compute."""
+    """What one worker thread has to compute, and how: ``compute`` is asked like :func:`xai_core.explain_all`."""
 
     case: Case
     model_name: str
     model: Model
+    compute: Callable[..., Mapping[PaneKey, Explanation]]
+    haste: Haste = Haste.ORDINARY
     parameters: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     flights: list[Flight] = field(default_factory=list)
     keys: dict[Flight, str] = field(default_factory=dict)
     cancel: threading.Event = field(default_factory=threading.Event)
+
+    def wanted(self, known: Explanation | None) -> Explanation | None:
+        """``known``, if it is all that this batch would bring."""
+        is_second = self.haste is Haste.PATIENT
+        return known if known is not None and (known.checks == "full" or not is_second) else None
 
     def calls(self) -> list[tuple[list[str], list[str]]]:
         """(explainers, targets) such that targets lacking the same maps share one call and so one forward pass."""

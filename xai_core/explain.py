@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -20,8 +21,11 @@ from torch import Tensor, nn
 
 from xai_core.case import Case, Region
 from xai_core.errors import ParameterError, TargetError
+from xai_core.explainers.completeness import COMPLETENESS_ERROR
+from xai_core.explainers.gradient import input_gradient
 from xai_core.explainers.registry import ExplainerInfo, explainers
 from xai_core.explainers.request import Attribution, Request, Target, joined
+from xai_core.memory import ExtraMemory
 from xai_core.record import Recording, record
 from xai_core.trust import Badge, Evidence, badge_of, plain
 
@@ -31,13 +35,16 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, str, float, "Explanation | None"], None]
 Array = NDArray[np.float32]
+_DECIDING = ("lightbox", "torch", "torchvision", "numpy", "scipy", "scikit-image", "opencv-python-headless", "pydicom")
+"""Packages whose version may change a map."""
 
 
 @dataclass(frozen=True)
 class Explanation:
     """One map. ``map`` (C', *space) float32 on the case's grid (C' = 1 for films); ``raw`` (C, *input space) signed, on the network's grid;
     ``shown``: ``raw`` reduced over channels, on the network's grid; ``grid``: the affine between the two; ``account``: the books or None;
-    ``unit``: what values count ("logit", "logit per window", "logit per segment", "probability" or "none").
+    ``unit``: what values count ("logit", "logit per window", "logit per segment", "probability" or "none"); ``checks``: "full" after
+    a second look (:func:`xai_core.second_looks.second_look`).
     """
 
     explainer: str
@@ -56,6 +63,7 @@ class Explanation:
     unit: str
     rules: Mapping[str, str] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    checks: Literal["quick", "full"] = "quick"
 
 
 def explainer_named(name: str) -> ExplainerInfo:
@@ -92,10 +100,10 @@ def attribute(
         if x is None:
             raise ParameterError("No input was given.", "Pass a tensor (N, C, ...).")
         request = Request(module, x, target, where, bounds, "", progress, cancel)
-    return _run(info, request, checked)
+    return computed(info, request, checked)
 
 
-def _run(info: ExplainerInfo, request: Request, parameters: Mapping[str, Any]) -> Attribution:
+def computed(info: ExplainerInfo, request: Request, parameters: Mapping[str, Any]) -> Attribution:
     """The explainer under neither gradient nor inference mode, whatever the caller is in."""
     with torch.inference_mode(False), torch.no_grad():
         if info.has_account and request.x.shape[0] > 1 and request.recording.mixes_samples:
@@ -155,28 +163,31 @@ def explain_all(
     results: dict[tuple[str, str], Explanation] = {}
     for info, name in plan:
         for label in labels:
-            request = Request(
-                model.module,
-                x,
-                label,
-                _where(region, prepared, model),
-                (model.card.input.low, model.card.input.high),
-                model.card.target_layer,
-                cancel=cancel,
-                shared=shared,
-                companion=model.companion(name) if info.model else None,
-            )
+            request = request_for(model, prepared, x, label, region, info)
+            request.shared, request.cancel = shared, cancel
             title = "" if label is None else model.card.labels[label]
             if progress is not None:
                 request.progress = _listener(progress, name, title)
             request.report(0.0)
             begun = time.perf_counter()
-            found = _run(info, request, checked[name])
-            done = _finish(model, case, prepared, request, info, checked[name], found, time.perf_counter() - begun)
+            with ExtraMemory(model.device) as used:
+                found = computed(info, request, checked[name])
+            seconds = time.perf_counter() - begun
+            done = _finish(model, case, prepared, request, info, checked[name], found, seconds, used.peak_bytes)
             results[(name, done.target)] = done
             if progress is not None:
                 progress(name, done.target, 1.0, done)
     return results
+
+
+def request_for(
+    model: Model, prepared: Prepared, x: Tensor, label: int | None, region: Region | None, info: ExplainerInfo
+) -> Request:
+    """What is asked of ``model`` about ``label`` by the explainer ``info``; ``x`` is the prepared tensor on the model's device."""
+    bounds = (model.card.input.low, model.card.input.high)
+    companion = model.companion(info.name) if info.model else None
+    where = _where(region, prepared, model)
+    return Request(model.module, x, label, where, bounds, model.card.target_layer, companion=companion)
 
 
 def label_index(model: Model, target: str | int | None) -> int | None:
@@ -227,19 +238,37 @@ def _finish(
     parameters: dict[str, Any],
     found: Attribution,
     seconds: float,
+    extra_bytes: int,
 ) -> Explanation:
     raw = found.relevance[0].detach().to("cpu", torch.float32).numpy()
     shown = reduced(raw, info.reduce)
     on_case = shown[None] if case.kind == "film" else raw
     account = plain(found.account)
-    explained = float(request.scores(request.logits)[0])
     facts = dict(found.facts)
     if prepared.field is not None and case.kind == "film":
         facts["mass_inside_lungs"] = mass_inside(shown, prepared.grid.to_input(prepared.field.mask[None])[0])
     if str(model.device) != "cpu":
         facts["device"] = str(model.device)
     notes = (*found.notes, *prepared.messages)
-    badge = badge_of(Evidence(info, raw, account, explained, facts, notes, seconds))
+    unit = "probability" if parameters.get("score") == "probability" else info.unit
+    evidence = Evidence(
+        info,
+        raw,
+        shown,
+        account,
+        float(request.scores(request.logits)[0]),
+        seconds,
+        facts,
+        notes,
+        parameters,
+        unit,
+        {rule: tuple(places) for rule, places in found.replaced.items()},
+        found.idle,
+        _probability(model, request, found.target[0]),
+        model.card.target_layer,
+        _gradient_reach(request, info, facts),
+        extra_bytes,
+    )
     return Explanation(
         explainer=info.name,
         target=model.card.labels[found.target[0]],
@@ -250,18 +279,35 @@ def _finish(
         shown=shown,
         grid=prepared.grid,
         account=account,
-        badge=badge,
+        badge=badge_of(evidence),
         seconds=seconds,
         parameters=parameters,
         is_signed=info.is_signed and info.reduce != "max-abs",
-        unit="probability" if parameters.get("score") == "probability" else info.unit,
+        unit=unit,
         rules=found.rules,
-        provenance=_provenance(model, case, info, parameters, seconds),
+        provenance=_provenance(model, case, info, parameters, model.card.labels[found.target[0]], seconds),
     )
 
 
+def _probability(model: Model, request: Request, label: int) -> float | None:
+    """The calibrated probability of a label of the whole image; None for segmentation."""
+    logits = request.logits[0].detach().to("cpu", torch.float32).numpy()
+    return float(model.calibrated(logits)[label]) if logits.ndim == 1 else None
+
+
+def _gradient_reach(request: Request, info: ExplainerInfo, facts: Mapping[str, float | str]) -> float | None:
+    """sum |d logit / d x| times the range of x, for methods that read the gradient at the image; those that add up along a way
+    say themselves how well they do."""
+    if info.family != "gradient" or "linearisation" not in info.taxonomy or COMPLETENESS_ERROR in facts:
+        return None
+    assert request.bounds is not None
+    low, high = request.bounds
+    with torch.inference_mode(False):
+        return float(input_gradient(request).abs().sum(dtype=torch.float64)) * (high - low)
+
+
 def _provenance(
-    model: Model, case: Case, info: ExplainerInfo, parameters: Mapping[str, Any], seconds: float
+    model: Model, case: Case, info: ExplainerInfo, parameters: Mapping[str, Any], target: str, seconds: float
 ) -> dict[str, Any]:
     return {
         "case": case.digest,
@@ -269,17 +315,17 @@ def _provenance(
         "model": model.card.name,
         "explainer": info.name,
         **({"revision": info.revision} if info.revision else {}),
+        "target": target,
         "parameters": dict(parameters),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: _version(name) for name in ("torch", "numpy", "lightbox")},
-        },
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in _DECIDING}},
+        "machine": f"{platform.system()} {platform.machine()}",
         "device": str(model.device),
         "threads": torch.get_num_threads(),
         "seconds": seconds,
     }
 
 
+@functools.cache
 def _version(package: str) -> str:
     try:
         return version(package)

@@ -42,8 +42,20 @@ class Parameter:
             return None
         return _CHECKS[self.kind](self, value)
 
+    @property
+    def range(self) -> str:
+        """What may be given, in words."""
+        return _RANGES[self.kind](self)
+
     def refuse(self, value: Any, wanted: str) -> ParameterError:
         return ParameterError(f"{self.name} = {value!r} is not possible.", f"Give {wanted}.")
+
+
+def _limits(parameter: Parameter) -> str:
+    low, high = parameter.low, parameter.high
+    if low is None or high is None:
+        return "any number" if low is high else f"from {low:g}" if high is None else f"up to {high:g}"
+    return f"{low:g} to {high:g}"
 
 
 def _number(parameter: Parameter, value: Any, kind: Callable[[Any], Any], name: str) -> Any:
@@ -112,5 +124,16 @@ _CHECKS: Mapping[str, Callable[[Parameter, Any], Any]] = MappingProxyType(
         "choice": _check_choice,
         "pair": _check_pair,
         "text": _check_text,
+    }
+)
+
+_RANGES: Mapping[str, Callable[[Parameter], str]] = MappingProxyType(
+    {
+        "float": _limits,
+        "int": lambda parameter: f"whole, {_limits(parameter)}",
+        "bool": lambda parameter: "on, off",
+        "choice": lambda parameter: ", ".join(parameter.choices),
+        "pair": lambda parameter: f"two numbers, {_limits(parameter)}",
+        "text": lambda parameter: "text",
     }
 )

@@ -17,7 +17,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from xai_core.keeping import FOR_RULES, Keeping
-from xai_core.steps import OVERWRITE, Step, Value, describe, layout_of, tensors_of
+from xai_core.steps import OVERWRITE, Step, Value, describe, layout_of, lower_bound, tensors_of
 
 _NON_NEGATIVE_ALWAYS = frozenset({"relu", "sigmoid", "_softmax", "hardsigmoid", "abs", "square", "exp"})
 _NON_NEGATIVE_KEPT = frozenset(
@@ -47,8 +47,8 @@ class _Plan:
                     return False
             return _keeps_sign(name, step)
         if name in ("hardtanh", "clamp"):
-            low = step.arguments[1] if len(step.arguments) > 1 else step.options.get("min", -1.0)
-            return isinstance(low, int | float) and low >= 0
+            low = lower_bound(step)
+            return low is not None and low >= 0
         return name in _NON_NEGATIVE_ALWAYS
 
 

@@ -21,7 +21,8 @@ from xai_core.colours import table_for
 Sign = Literal["both", "positive", "negative"]
 FilterMode = Literal["none", "pass", "clamp"]
 Samples = NDArray[np.uint16]
-EDGE = 1e-6  # a pixel centre on the very edge of the film falls on the same side here and in the browser
+# A pixel centre on the very edge of the film, or of a cell, falls on the same side here and in the browser.
+EDGE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -210,7 +211,7 @@ def _within(position: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
 
 
 def _nearest(position: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-    return np.clip(np.floor(position + 0.5), 0, count - 1).astype(np.int64)
+    return np.clip(np.floor(position + 0.5 + EDGE), 0, count - 1).astype(np.int64)
 
 
 def _bilinear(
@@ -276,23 +277,33 @@ def magnitude(sheet: Sheet, percentile: float = 100.0) -> float:
 
 
 def scopes(
-    maps: Mapping[str, tuple[Sheet, str]], how: Literal["shared", "method", "map"] = "shared", percentile: float = 100.0
+    maps: Mapping[str, tuple[Sheet, str]],
+    how: Literal["auto", "shared", "method", "map"] = "auto",
+    percentile: float = 100.0,
 ) -> dict[str, float]:
     """What counts as 1 for each map. ``maps``: pane name -> (sheet, unit).
 
     "shared": the greatest over maps of one unit (a map of unit "none" stands alone); "method": over panes whose name
-    begins with the same explainer (up to the first "|") and have one unit; "map": each its own.
+    begins with the same explainer (up to the first "|") and have one unit; "map": each its own; "auto": shared over a
+    unit all of whose maps would still show something at the default threshold on that scale, else each its own.
     """
+    sizes = {name: magnitude(sheet, percentile) for name, (sheet, _) in maps.items()}
+
+    def is_comparable(unit: str) -> bool:
+        found = [sizes[name] for name, (_, other) in maps.items() if other == unit and sizes[name] > 0]
+        return unit != "none" and bool(found) and min(found) >= Overlay.threshold * max(found)
 
     def group(name: str, unit: str) -> str:
+        if how == "auto":
+            return f"unit {unit}" if is_comparable(unit) else f"map {name}"
         if how == "map" or (how == "shared" and unit == "none"):
             return f"map {name}"
         return f"unit {unit}" if how == "shared" else f"method {name.split('|')[0]} {unit}"
 
     greatest: dict[str, float] = {}
-    for name, (sheet, unit) in maps.items():
+    for name, (_, unit) in maps.items():
         key = group(name, unit)
-        greatest[key] = max(greatest.get(key, 0.0), magnitude(sheet, percentile))
+        greatest[key] = max(greatest.get(key, 0.0), sizes[name])
     return {name: greatest[group(name, unit)] for name, (_, unit) in maps.items()}
 
 

@@ -18,12 +18,16 @@ from xai_core.render import Grey, MapSheet, Overlay, View, composite, map_sheet
 def picture(case: Case, explanation: Explanation, overlay: Overlay | None = None) -> NDArray[np.uint8]:
     """The film with the map over it at one pixel a sample, (H, W, 3) RGB, as the viewer draws it."""
     height, width = case.space
-    grid = explanation.grid
-    mapped = MapSheet(map_sheet(explanation.shown), tuple(grid.scale), tuple(grid.offset), explanation.is_signed)  # type: ignore[arg-type]
-    window = case.facts["windows"][0]
     view = View((height, width), 1.0, (height - 1) / 2, (width - 1) / 2)
-    grey = Grey(window.center, window.width)
-    return composite(case, view, grey, mapped, overlay or Overlay())
+    return _drawn(case, explanation, view, overlay or Overlay())
+
+
+def miniature(case: Case, explanation: Explanation | None, side: int = 320) -> NDArray[np.uint8]:
+    """The film, with the map over it where one is given, its longer side ``side`` pixels: (h, w, 3) RGB."""
+    height, width = case.space
+    scale = side / max(height, width)
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    return _drawn(case, explanation, View(size, scale, (height - 1) / 2, (width - 1) / 2), Overlay())
 
 
 def sidecar(explanation: Explanation) -> dict[str, Any]:
@@ -54,3 +58,13 @@ def save(case: Case, explanation: Explanation, folder: Path) -> dict[str, Path]:
     else:
         del paths["png"]
     return paths
+
+
+def _drawn(case: Case, explanation: Explanation | None, view: View, overlay: Overlay) -> NDArray[np.uint8]:
+    window = case.facts["windows"][0]
+    grey = Grey(window.center, window.width)
+    if explanation is None:
+        return composite(case, view, grey)
+    grid = explanation.grid
+    mapped = MapSheet(map_sheet(explanation.shown), tuple(grid.scale), tuple(grid.offset), explanation.is_signed)  # type: ignore[arg-type]
+    return composite(case, view, grey, mapped, overlay)

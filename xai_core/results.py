@@ -22,7 +22,7 @@ import torch
 from xai_core.explain import Explanation
 from xai_core.preprocess import Grid
 from xai_core.store import ResultStore
-from xai_core.trust import Badge
+from xai_core.trust import Badge, Finding
 
 Value = TypeVar("Value")
 
@@ -38,6 +38,7 @@ _PLAIN = (
     "is_signed",
     "unit",
     "rules",
+    "checks",
 )
 
 
@@ -136,9 +137,8 @@ def packed(explanation: Explanation) -> tuple[dict[str, np.ndarray[Any, Any]], d
     facts["grid"] = {name: getattr(explanation.grid, name) for name in ("scale", "offset", "case_shape", "input_shape")}
     badge = explanation.badge
     facts["badge"] = {
-        "level": badge.level,
-        "word": badge.word,
-        "sentences": badge.sentences,
+        "findings": [[found.level, found.word, found.sentence, found.check] for found in badge.findings],
+        "notes": badge.notes,
         "numbers": dict(badge.numbers),
     }
     return {name: getattr(explanation, name) for name in _ARRAYS}, facts
@@ -148,7 +148,8 @@ def unpacked(arrays: Mapping[str, np.ndarray[Any, Any]], facts: Mapping[str, Any
     """The explanation that :func:`packed` took apart; KeyError, TypeError or ValueError where it is not one."""
     kept: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
     grid = Grid(**{name: tuple(value) for name, value in facts["grid"].items()})
-    badge = Badge(**{**facts["badge"], "sentences": tuple(facts["badge"]["sentences"])})
+    told = facts["badge"]
+    badge = Badge(tuple(Finding(*found) for found in told["findings"]), tuple(told["notes"]), told["numbers"])
     parameters = {
         name: tuple(value) if isinstance(value, list) else value for name, value in facts["parameters"].items()
     }

@@ -88,6 +88,12 @@ class Step:
         return f"{self.outputs} = {self.operation}{self.inputs} in '{self.path}'"
 
 
+def lower_bound(step: Step) -> float | None:
+    """The number below which a clamp lets nothing through; None where it is no number."""
+    low = step.arguments[1] if len(step.arguments) > 1 else step.options.get("min", -1.0)
+    return float(low) if isinstance(low, int | float) else None
+
+
 def moves_samples(step: Step) -> bool:
     """Whether the operation moves the first axis, that of samples, elsewhere."""
     if step.operation == "permute":

@@ -4,7 +4,7 @@
 import { axisWalk, pyramidLevel } from "./affine.js";
 import { NOTHING, SHARES, numberToHalf, stepOfHalf } from "./half.js";
 
-/** A pixel centre on the very edge of the film falls on the same side here and in the reference. */
+/** A pixel centre on the very edge of the film, or of a cell, falls on the same side here and in the reference. */
 const EDGE = 1e-6;
 
 /** @typedef {import("./affine.js").View} View */
@@ -48,8 +48,12 @@ export function halvedSheet({ codes, rows, columns }) {
  * @typedef {{width: number, height: number, codes: Uint16Array, left: number, right: number, top: number, bottom: number}} FilmOnScreen
  */
 
-/** @param {Pyramid} pyramid @param {View} view @returns {FilmOnScreen} */
-export function filmOnScreen(pyramid, view) {
+/**
+ * What the film is read with: the halving that suits the scale, the screen columns and rows that lie on the film, and
+ * for each the two samples it lies between. Samples are numbered along their own axis, or where `isFlat` by their
+ * place among all codes. @param {Pyramid} pyramid @param {View} view @param {boolean} isFlat
+ */
+export function filmTaps(pyramid, view, isFlat) {
   const level = pyramidLevel(view.scale);
   const film = pyramid.at(0);
   const sheet = pyramid.at(level);
@@ -58,9 +62,16 @@ export function filmOnScreen(pyramid, view) {
   const isStraight = across.axis === "column";
   const [left, right] = inside(across, view.width, isStraight ? film.columns : film.rows);
   const [top, bottom] = inside(down, view.height, isStraight ? film.rows : film.columns);
+  const stride = isFlat ? sheet.columns : 1;
+  const x = taps(across, view.width, isStraight ? sheet.columns : sheet.rows, level, isStraight ? 1 : stride);
+  const y = taps(down, view.height, isStraight ? sheet.rows : sheet.columns, level, isStraight ? stride : 1);
+  return { sheet, isStraight, left, right, top, bottom, x, y };
+}
+
+/** @param {Pyramid} pyramid @param {View} view @returns {FilmOnScreen} */
+export function filmOnScreen(pyramid, view) {
+  const { sheet, left, right, top, bottom, x, y } = filmTaps(pyramid, view, true);
   const codes = new Uint16Array(view.width * view.height);
-  const x = taps(across, view.width, isStraight ? sheet.columns : sheet.rows, level, isStraight ? 1 : sheet.columns);
-  const y = taps(down, view.height, isStraight ? sheet.rows : sheet.columns, level, isStraight ? sheet.columns : 1);
   const from = sheet.codes;
   for (let row = top; row < bottom; row++) {
     const upper = y.first[row];
@@ -116,12 +127,8 @@ function taps({ start, step }, pixels, count, level, stride) {
  * @param {MapSheet} map @param {FilmOnScreen} film @param {View} view @param {boolean} smooth @returns {Uint16Array}
  */
 export function mapOnScreen(map, film, view, smooth) {
-  const across = axisWalk(view, "x");
-  const down = axisWalk(view, "y");
-  const isStraight = across.axis === "column";
   const steps = new Uint16Array(view.width * view.height).fill(NOTHING);
-  const x = cells(across, view.width, map, isStraight ? 1 : 0, isStraight ? 1 : map.columns);
-  const y = cells(down, view.height, map, isStraight ? 0 : 1, isStraight ? map.columns : 1);
+  const { x, y } = mapCells(map, view, true);
   for (let row = film.top; row < film.bottom; row++) {
     const base = y.nearest[row];
     if (base < 0) continue;
@@ -135,6 +142,18 @@ export function mapOnScreen(map, film, view, smooth) {
   return steps;
 }
 
+/** The cells of a map at screen columns and rows, numbered as by filmTaps.
+ * @param {MapSheet} map @param {View} view @param {boolean} isFlat */
+export function mapCells(map, view, isFlat) {
+  const across = axisWalk(view, "x");
+  const down = axisWalk(view, "y");
+  const isStraight = across.axis === "column";
+  const stride = isFlat ? map.columns : 1;
+  const x = cells(across, view.width, map, isStraight ? 1 : 0, isStraight ? 1 : stride);
+  const y = cells(down, view.height, map, isStraight ? 0 : 1, isStraight ? stride : 1);
+  return { x, y };
+}
+
 /** @param {{start: number, step: number}} walk @param {number} pixels @param {MapSheet} map @param {0 | 1} axis
  * @param {number} stride */
 function cells({ start, step }, pixels, map, axis, stride) {
@@ -146,7 +165,7 @@ function cells({ start, step }, pixels, map, axis, stride) {
   for (let pixel = 0; pixel < pixels; pixel++) {
     const position = (start + step * pixel - map.gridOffset[axis]) / map.gridScale[axis];
     const isIn = position >= -0.5 - EDGE && position < count - 0.5 - EDGE;
-    nearest[pixel] = isIn ? Math.min(Math.max(Math.floor(position + 0.5), 0), count - 1) * stride : -1;
+    nearest[pixel] = isIn ? Math.min(Math.max(Math.floor(position + 0.5 + EDGE), 0), count - 1) * stride : -1;
     const low = Math.floor(position);
     first[pixel] = Math.min(Math.max(low, 0), count - 1) * stride;
     second[pixel] = Math.min(Math.max(low + 1, 0), count - 1) * stride;

@@ -1,7 +1,7 @@
 // The help: the table of shortcuts and gestures as they are, in a sheet over the picture.
 
 import { GESTURES, SHORTCUTS } from "./input.js";
-import { element } from "./panes.js";
+import { element } from "./nodes.js";
 
 /** @param {() => void} close */
 export function helpSheet(close) {

@@ -31,6 +31,12 @@ export const SHORTCUTS = [
   { shown: "U", act: "link", says: "Link panes: zoom, place and window together", match: key("u") },
   { shown: "H", act: "hide", says: "Hide overlays: tap to switch, hold to look beneath", match: key("h") },
   { shown: "Alt + 1 … 9", act: "hidePane", says: "Hide the overlay of one pane", match: altDigit },
+  { shown: "L", act: "ruler", says: "Ruler: drag a line; L again lays one across the middle", match: key("l") },
+  { shown: "Arrows", act: "moveRuler", says: "Move the ruler's end, while the ruler is held", match: plainArrow },
+  { shown: "Del", act: "removeRuler", says: "Remove the chosen ruler, or the last", match: key("Delete") },
+  { shown: "Ctrl + Z", act: "undo", says: "Undo the last change of rulers", match: undo },
+  { shown: "S", act: "swipe", says: "Swipe between the active pane and the next one: drag the divider", match: key("s") },
+  { shown: "Z", act: "magnify", says: "Magnifying glass under the pointer, in all linked panes", match: key("z") },
   { shown: "B", act: "blink", says: "Blink the active pane with the next one", match: key("b") },
   { shown: "M", act: "maximise", says: "Maximise the active pane, and back", match: key("m") },
   { shown: ",  .", act: "step", says: "Previous, next pane", match: letter([",", "."]) },
@@ -46,6 +52,7 @@ export const GESTURES = [
   ["Ctrl + wheel, pinch", "Zoom at the pointer"],
   ["Middle drag, Space or Ctrl + left drag", "Move the picture"],
   ["Right drag", "Zoom (with another tool held: window and level)"],
+  ["Drag with the ruler", "Measure; drag an end to move it"],
   ["Double click", "Maximise the pane, and back"],
 ];
 
@@ -68,6 +75,16 @@ function altDigit(event) {
 /** @param {KeyboardEvent} event */
 function shiftArrow(event) {
   return event.shiftKey && event.key.startsWith("Arrow") ? event.key : null;
+}
+
+/** @param {KeyboardEvent} event */
+function plainArrow(event) {
+  return !event.shiftKey && !event.ctrlKey && !event.metaKey && !event.altKey && event.key.startsWith("Arrow") ? event.key : null;
+}
+
+/** @param {KeyboardEvent} event */
+function undo(event) {
+  return (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "z" ? true : null;
 }
 
 /** @param {KeyboardEvent} event */
@@ -97,13 +114,15 @@ export function isTyping(event) {
   const target = event.composedPath()[0];
   if (!(target instanceof HTMLElement)) return false;
   if (target.isContentEditable || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement) return true;
+  if (target.closest("[role=slider]") && /^(Arrow|Home|End)/.test(event.key)) return true;
   if (target.closest("[role=combobox], [role=listbox], [role=textbox], [role=dialog]")) return true;
   if (!(target instanceof HTMLInputElement)) return false;
   if (target.type === "range") return /^(Arrow|Page|Home|End)/.test(event.key);
   return !["checkbox", "radio", "button"].includes(target.type);
 }
 
-/** @typedef {(act: string, argument?: string | number | boolean) => void} Act */
+/** False: there was nothing to do, the key is left to others.
+ * @typedef {(act: string, argument?: string | number | boolean) => boolean | void} Act */
 
 /**
  * Listen for keys while the viewer is on the page; returns what stops it. W and Space are held, H is tapped or held.
@@ -154,8 +173,8 @@ export function listenToKeys(act, held) {
       act(isDouble ? "reset" : "back");
       return true;
     }
-    if (!event.repeat || ["zoomStep", "panByArrows"].includes(found.act)) act(found.act, found.argument);
-    return true;
+    const isTaken = !event.repeat || ["zoomStep", "panByArrows", "moveRuler", "undo"].includes(found.act);
+    return !isTaken || act(found.act, found.argument) !== false;
   };
   /** @param {KeyboardEvent} event */
   const up = (event) => {
@@ -174,15 +193,20 @@ export function listenToKeys(act, held) {
   };
 }
 
+/** @typedef {"window" | "pan" | "zoom" | "ruler"} Tool */
+
 /**
  * @typedef {object} Hand What a pane's pointer does; places in CSS pixels from the canvas's corner.
  * @property {(pane: string) => void} enter
  * @property {(pane: string, x: number, y: number) => void} hover
  * @property {() => void} leave
- * @property {(pane: string, tool: "window" | "pan" | "zoom", dx: number, dy: number, x: number, y: number) => void} drag
+ * @property {(pane: string, tool: Tool, x: number, y: number) => void} press
+ * @property {(pane: string, tool: Tool, dx: number, dy: number, x: number, y: number) => void} drag after the hover
+ * @property {(pane: string, tool: Tool) => void} release
  * @property {(pane: string, factor: number, x: number, y: number) => void} zoom
  * @property {(pane: string) => void} double
- * @property {() => "window" | "pan" | "zoom"} tool
+ * @property {(share: number) => void} divide of the pane's width left of the swipe's divider
+ * @property {() => Tool} tool
  */
 
 /**
@@ -191,7 +215,7 @@ export function listenToKeys(act, held) {
 export function listenToPointer(surface, pane, hand, held) {
   /** @type {Map<number, {x: number, y: number}>} */
   const down = new Map();
-  /** @type {"window" | "pan" | "zoom"} */
+  /** @type {Tool} */
   let tool = "window";
   let started = { x: 0, y: 0 };
   /** @param {MouseEvent} event */
@@ -209,18 +233,16 @@ export function listenToPointer(surface, pane, hand, held) {
     else if (event.button === 2) tool = chosen === "window" ? "zoom" : "window";
     else tool = chosen;
     if (event.button === 1) event.preventDefault();
+    hand.press(pane, tool, started.x, started.y);
   });
   surface.addEventListener("pointermove", (event) => {
     const place = placeOf(event);
     const last = down.get(event.pointerId);
-    if (!last) {
-      hand.hover(pane, place.x, place.y);
-      return;
-    }
+    hand.hover(pane, place.x, place.y);
+    if (!last) return;
     if (down.size === 2) twoFingers(event.pointerId, last, place);
     else hand.drag(pane, tool, place.x - last.x, place.y - last.y, started.x, started.y);
     down.set(event.pointerId, place);
-    hand.hover(pane, place.x, place.y);
   });
   /** @param {number} id @param {{x: number, y: number}} last @param {{x: number, y: number}} place */
   const twoFingers = (id, last, place) => {
@@ -232,7 +254,9 @@ export function listenToPointer(surface, pane, hand, held) {
     hand.drag(pane, "pan", (place.x - last.x) / 2, (place.y - last.y) / 2, started.x, started.y);
   };
   for (const name of /** @type {const} */ (["pointerup", "pointercancel"])) {
-    surface.addEventListener(name, (event) => down.delete(event.pointerId));
+    surface.addEventListener(name, (event) => {
+      if (down.delete(event.pointerId)) hand.release(pane, tool);
+    });
   }
   surface.addEventListener("pointerleave", () => {
     if (!down.size) hand.leave();

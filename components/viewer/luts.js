@@ -2,6 +2,7 @@
 // xai_core/render.py; the colour tables themselves come from xai_core/colours.py.
 
 import { NEGATIVE, NOTHING, SHARES, STEPS } from "./half.js";
+import { COMPARABLE } from "./state.js";
 
 /** @typedef {{name: string, title: string, isSigned: boolean, colours: Uint8Array}} ColourTable */
 
@@ -164,12 +165,15 @@ export function magnitudeShare(steps, percentile) {
 }
 
 /**
- * What counts as 1 for each map: shared over one unit, over one explainer ("method"), or each its own ("map").
+ * What counts as 1 for each map: shared over one unit, over one explainer ("method"), each its own ("map"), or "auto":
+ * shared over one unit whose maps are of comparable magnitude, else each its own.
  * @param {{id: string, unit: string, magnitude: number}[]} maps @param {string} how @returns {Map<string, number>}
  */
 export function scopes(maps, how) {
+  const alike = new Set(maps.map(({ unit }) => unit).filter((unit) => unit !== "none" && isComparable(maps, unit)));
   /** @param {{id: string, unit: string}} map */
   const group = (map) => {
+    if (how === "auto") return alike.has(map.unit) ? `unit ${map.unit}` : `map ${map.id}`;
     if (how === "map" || (how === "shared" && map.unit === "none")) return `map ${map.id}`;
     return how === "shared" ? `unit ${map.unit}` : `method ${map.id.split("|")[0]} ${map.unit}`;
   };
@@ -177,4 +181,10 @@ export function scopes(maps, how) {
   const greatest = new Map();
   for (const map of maps) greatest.set(group(map), Math.max(greatest.get(group(map)) ?? 0, map.magnitude));
   return new Map(maps.map((map) => [map.id, greatest.get(group(map)) ?? 0]));
+}
+
+/** Whether the maps of a unit can be seen on one scale. @param {{unit: string, magnitude: number}[]} maps @param {string} unit */
+export function isComparable(maps, unit) {
+  const sizes = maps.filter((map) => map.unit === unit && map.magnitude > 0).map(({ magnitude }) => magnitude);
+  return Math.min(...sizes) >= COMPARABLE * Math.max(...sizes);
 }

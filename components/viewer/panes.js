@@ -1,6 +1,9 @@
 // One pane: its canvases and what stands in its corners. It shows what it is told; the viewer decides.
 
 import { drawColourBar, inShort } from "./marks.js";
+import { element, setShown, setText } from "./nodes.js";
+import { Picture } from "./picture.js";
+import { swipeDivider } from "./swipe.js";
 
 /**
  * @typedef {object} PaneData What Python says of a pane (payload.py).
@@ -11,36 +14,21 @@ import { drawColourBar, inShort } from "./marks.js";
  * @property {{url: string, shape: number[], scale: number, gridScale: number[], gridOffset: number[]} | null} map
  */
 
-/**
- * @template {keyof HTMLElementTagNameMap} Tag
- * @param {Tag} tag @param {string} className @param {string} [text] @returns {HTMLElementTagNameMap[Tag]}
- */
-export function element(tag, className, text) {
-  const made = document.createElement(tag);
-  made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
-
-/** @param {Element} node @param {string} text */
-export function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-}
-
-/** @param {HTMLElement} node @param {boolean} isShown */
-export function setShown(node, isShown) {
-  if (node.hidden === isShown) node.hidden = !isShown;
-}
-
 export class PaneElement {
-  /** @param {string} id */
-  constructor(id) {
+  /** @param {string} id @param {(share: number) => void} divide the swipe's divider was moved */
+  constructor(id, divide) {
     this.id = id;
     this.root = element("section", "pane");
     this.root.dataset.pane = id;
     this.root.dataset.state = "loading";
     this.image = element("canvas", "image");
     this.image.dataset.role = "image";
+    this.picture = new Picture(id, this.image);
+    this.second = this.secondary("swipe", "second");
+    this.lens = this.secondary("lens", "lens");
+    const { divider, show } = swipeDivider(divide);
+    this.divider = divider;
+    this.showDivider = show;
     this.image.setAttribute("role", "img");
     this.marks = element("canvas", "marks");
     this.marks.setAttribute("aria-hidden", "true");
@@ -79,19 +67,29 @@ export class PaneElement {
     this.words = element("p", "words");
     this.message.append(this.words, this.progress);
     this.root.append(
-      this.image, this.marks, this.surface, this.head, this.badge, this.told, this.bar, this.value, this.place, this.scale,
+      this.image, this.second.canvas, this.marks, this.surface, this.lens.canvas, this.divider, this.head, this.badge, this.told, this.bar, this.value, this.place, this.scale,
       ...this.letters.map(({ letter }) => letter), this.message,
     );
     /** @type {PaneData | null} */
     this.data = null;
-    this.width = 0;
-    this.height = 0;
-    this.imageKey = "";
     this.barKey = "";
-    /** @type {ImageData | null} */
-    this.picture = null;
-    /** @type {Uint32Array} */
-    this.pixels = new Uint32Array(0);
+  }
+
+  get width() {
+    return this.picture.width;
+  }
+
+  get height() {
+    return this.picture.height;
+  }
+
+  /** A canvas over the picture that is seen only while it is asked for. @param {string} role @param {string} className */
+  secondary(role, className) {
+    const canvas = element("canvas", className);
+    canvas.dataset.role = role;
+    canvas.setAttribute("aria-hidden", "true");
+    canvas.hidden = true;
+    return new Picture(`${this.id} ${role}`, canvas);
   }
 
   /** Titles, lines and badge. @param {PaneData} data @param {string} digest */
@@ -127,28 +125,10 @@ export class PaneElement {
 
   /** @param {number} width device pixels @param {number} height */
   resize(width, height) {
-    if (this.image.width !== width || this.image.height !== height) {
-      this.image.width = this.marks.width = width;
-      this.image.height = this.marks.height = height;
-      this.picture = null;
-      this.imageKey = "";
-    }
-    this.width = width;
-    this.height = height;
-  }
-
-  /** The buffer that becomes the picture. */
-  buffer() {
-    if (!this.picture) {
-      this.picture = new ImageData(this.width, this.height);
-      this.pixels = new Uint32Array(this.picture.data.buffer);
-    }
-    return this.pixels;
-  }
-
-  put() {
-    const context = this.image.getContext("2d", { alpha: false });
-    if (context && this.picture) context.putImageData(this.picture, 0, 0);
+    if (this.width === width && this.height === height) return;
+    this.picture.resize(width, height);
+    this.marks.width = width;
+    this.marks.height = height;
   }
 
   /**

@@ -17,7 +17,9 @@ import { fitScale, screenToFilm } from "./affine.js";
  * @typedef {object} Settings What is done with maps; the same in every pane.
  * @property {number} threshold @property {number} opacity @property {string} colours
  * @property {"both" | "positive" | "negative"} sign
- * @property {"method" | "map" | "shared"} scale what counts as the end of the scale
+ * @property {"auto" | "method" | "map" | "shared"} scale what counts as the end of the scale: the greatest magnitude
+ *   of the map, of its explainer's maps, or of all maps of its unit; "auto": of its unit where each of those maps would
+ *   still show something at the default threshold, else of the map, which the foot and the colour bar then say
  * @property {boolean} smooth
  * @property {"none" | "pass" | "clamp"} filterMode @property {number} filterLow @property {number} filterHigh
  * @property {"output" | "blocks"} filterAt on the final map, or inside the propagation
@@ -26,9 +28,13 @@ import { fitScale, screenToFilm } from "./affine.js";
 /**
  * @typedef {object} State
  * @property {Settings} settings @property {Look} look @property {Record<string, Look>} looks by pane, when not linked
- * @property {boolean} linked @property {"window" | "pan" | "zoom"} tool @property {string} active
+ * @property {boolean} linked @property {"window" | "pan" | "zoom" | "ruler"} tool @property {string} active
  * @property {string | null} maximised @property {boolean} overlaysHidden @property {Record<string, boolean>} hidden
  * @property {boolean} blinking @property {boolean} helpOpen
+ * @property {boolean} swiping the active pane shows its neighbour right of the divider @property {number} divider share
+ * @property {boolean} magnifying
+ * @property {import("./rulers.js").Ruler[]} rulers @property {{at: number, end: number} | null} chosenRuler the end in the hand
+ * @property {import("./rulers.js").Ruler[][]} past rulers before each change
  */
 
 /** @typedef {{name: string, center: number, width: number, voi: "linear" | "table"}} Preset */
@@ -39,13 +45,16 @@ export const DEFAULT_SETTINGS = Object.freeze({
   opacity: 0.45,
   colours: "auto",
   sign: "both",
-  scale: "method",
+  scale: "auto",
   smooth: false,
   filterMode: "none",
   filterLow: 0,
   filterHigh: 1,
   filterAt: "output",
 });
+
+/** Magnitudes down to this share of the greatest still show at the default threshold, and may share its scale. */
+export const COMPARABLE = DEFAULT_SETTINGS.threshold;
 
 /** The whole film. @param {readonly number[]} shape @returns {Place} */
 export function wholeFilm(shape) {
@@ -68,6 +77,12 @@ export function firstState(shape, preset, given) {
     hidden: {},
     blinking: false,
     helpOpen: false,
+    swiping: false,
+    divider: 0.5,
+    magnifying: false,
+    rulers: [],
+    chosenRuler: null,
+    past: [],
   };
 }
 
@@ -180,16 +195,16 @@ export function presets(windows, hasTable, range) {
   const made = windows.map((given) => ({ ...given, voi: "linear" }));
   const whole = span("Full range", range.low, range.high);
   const first = made[0] ?? whole;
-  const stored = hasTable ? { ...first, name: "Table of the file", voi: /** @type {const} */ ("table") } : first;
+  const stored = hasTable ? { ...first, name: "File's table", voi: /** @type {const} */ ("table") } : first;
   const middle = range.at(0.5);
   const dark = span("Lungs", range.at(0.02), range.at(0.75));
-  const bright = span("Mediastinum, bones", middle, range.at(0.995));
+  const bright = span("Mediastinum", middle, range.at(0.995));
   const rest = [
     ...(hasTable ? made : made.slice(1)),
     whole,
-    span("Histogram 1 to 99 %", range.at(0.01), range.at(0.99)),
+    span("1 to 99 %", range.at(0.01), range.at(0.99)),
     range.isInverted ? { ...span("Lungs", range.at(0.25), range.at(0.98)) } : dark,
-    range.isInverted ? { ...span("Mediastinum, bones", range.at(0.005), middle) } : bright,
+    range.isInverted ? { ...span("Mediastinum", range.at(0.005), middle) } : bright,
   ];
   const seen = new Set([`${stored.center} ${stored.width}`]);
   const different = rest.filter((preset) => !seen.has(`${preset.center} ${preset.width}`) && seen.add(`${preset.center} ${preset.width}`));

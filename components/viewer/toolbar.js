@@ -1,10 +1,11 @@
-// The two rows over the picture: tools and window, then what is done with maps. It shows the state and sends acts.
+// The row over the picture: tools, place, window, panes, then what is done with maps. It shows the state and sends acts.
 
-import { icon } from "./icons.js";
+import {
+  check, choice, group, limit, numberField, pushButton, rangeSlider, setNumber, setRange, setSlider, slider, unfolding,
+} from "./controls.js";
 import { tooltip } from "./input.js";
 import { colourTables } from "./luts.js";
-import { inShort } from "./marks.js";
-import { element, setText } from "./panes.js";
+import { element } from "./nodes.js";
 
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./state.js").Settings} Settings */
@@ -19,6 +20,21 @@ import { element, setText } from "./panes.js";
  * @property {(width: number | null, center: number | null) => void} window
  */
 
+/** Drawing, name, act and argument of every button, by group. @type {Record<string, [string, string, string, string?][]>} */
+const BUTTONS = {
+  Tools: [["window", "Grey tool", "tool", "window"], ["pan", "Hand tool", "tool", "pan"], ["zoom", "Zoom tool", "tool", "zoom"], ["ruler", "Ruler", "tool", "ruler"]],
+  Place: [["fit", "Fit", "fit"], ["native", "1:1", "native"], ["invert", "Invert", "invert"]],
+  Turn: [["rotate", "Rotate", "rotate"], ["flipX", "Flip left-right", "flip", "x"], ["flipY", "Flip top-bottom", "flip", "y"]],
+  Panes: [
+    ["link", "Link panes", "link"], ["hide", "Hide overlays", "hide"], ["blink", "Blink two panes", "blink"],
+    ["swipe", "Swipe two panes", "swipe"], ["lens", "Magnifying glass", "magnify"],
+  ],
+  Viewer: [["reset", "Reset", "reset"], ["fullScreen", "Full screen", "fullScreen"], ["help", "Help", "help"]],
+};
+
+/** Names longer than this are cut in the list of windows and whole in its tooltip. */
+const LONGEST_NAME = 14;
+
 export class Toolbar {
   /** @param {Wishes} wishes */
   constructor(wishes) {
@@ -27,85 +43,83 @@ export class Toolbar {
     this.root.setAttribute("aria-label", "Picture tools");
     /** @type {Map<string, HTMLButtonElement>} */
     this.buttons = new Map();
-    /** @param {string} name @param {string} says @param {string} act @param {string} [argument] */
-    const button = (name, says, act, argument) => {
-      const made = element("button", "tool");
-      made.type = "button";
-      made.setAttribute("aria-label", says);
-      made.title = act === "tool" ? `${says}: what the left button does` : tooltip(act);
-      made.append(icon(name));
-      made.addEventListener("click", () => wishes.act(act, argument));
-      this.buttons.set(name, made);
-      return made;
-    };
-    this.preset = select("Preset", [], (value) => wishes.act("preset", Number(value)));
+    this.preset = choice("Preset", [], (value) => wishes.act("preset", Number(value)));
     this.window = slider("Window", (value) => wishes.window(value, null));
     this.level = slider("Level", (value) => wishes.window(null, value));
-    this.widthText = number("Width in numbers", (value) => wishes.window(value, null));
-    this.centreText = number("Centre in numbers", (value) => wishes.window(null, value));
+    this.widthText = numberField("Width in numbers", (value) => wishes.window(value, null));
+    this.centreText = numberField("Centre in numbers", (value) => wishes.window(null, value));
     this.window.label.replaceChild(this.widthText, this.window.shown);
     this.level.label.replaceChild(this.centreText, this.level.shown);
-
     this.threshold = slider("Threshold", (value) => wishes.change({ threshold: value }));
     this.opacity = slider("Opacity", (value) => wishes.change({ opacity: value }));
-    this.colours = select(
+    this.colours = choice(
       "Colours",
-      [["auto", "Auto colours"], ...colourTables().map(({ name, title }) => [name, title])],
+      [["auto", "By the map's sign"], ...colourTables().map(({ name, title }) => [name, title])],
       (value) => wishes.change({ colours: value }),
     );
-    this.sign = select(
+    this.sign = choice(
       "Sign",
       [["both", "+ and −"], ["positive", "+ only"], ["negative", "− only"]],
       (value) => wishes.change({ sign: /** @type {Settings["sign"]} */ (value) }),
     );
-    this.scale = select(
+    this.scale = choice(
       "Normalisation",
-      [["method", "Scale per explainer"], ["map", "Scale per map"], ["shared", "Scale shared by unit"]],
+      [["auto", "One a unit where comparable"], ["method", "One an explainer"], ["map", "One a map"], ["shared", "One a unit"]],
       (value) => wishes.change({ scale: /** @type {Settings["scale"]} */ (value) }),
     );
     this.smooth = check("Smooth", "Interpolate maps between their cells; a smooth map hides its resolution", (value) => wishes.change({ smooth: value }));
-    this.filter = select(
-      "Filter",
-      [["none", "No filter"], ["pass", "Pass"], ["clamp", "Clamp"]],
-      (value) => {
-        wishes.change({ filterMode: /** @type {Settings["filterMode"]} */ (value) });
-        wishes.released();
-      },
-    );
+    this.look = unfolding("Colours", [["Colours", this.colours], ["Sign", this.sign], ["Scale", this.scale], ["Cells", this.smooth.label]]);
+    this.filter = choice("Filter", [["none", "No filter"], ["pass", "Pass"], ["clamp", "Clamp"]], (value) => {
+      wishes.change({ filterMode: /** @type {Settings["filterMode"]} */ (value) });
+      wishes.released();
+    });
     this.filter.title = "Pass keeps shares between low and high; clamp cuts those above high and drops those below low";
-    this.low = slider("Filter low", (value) => wishes.filterEnd("filterLow", value), wishes.released);
-    this.high = slider("Filter high", (value) => wishes.filterEnd("filterHigh", value), wishes.released);
-    this.at = select(
-      "Filter place",
-      [["output", "on the final map"], ["blocks", "inside the propagation"]],
-      (value) => {
-        wishes.change({ filterAt: /** @type {Settings["filterAt"]} */ (value) });
-        wishes.released();
-      },
+    this.ends = rangeSlider(
+      "Filter",
+      [["Filter low", (value) => wishes.filterEnd("filterLow", value)], ["Filter high", (value) => wishes.filterEnd("filterHigh", value)]],
+      wishes.released,
     );
+    this.at = choice("Filter place", [["output", "final map"], ["blocks", "inside"]], (value) => {
+      wishes.change({ filterAt: /** @type {Settings["filterAt"]} */ (value) });
+      wishes.released();
+    });
+    this.at.title = "Where the filter acts: on the final map, or inside the propagation";
+    /** @param {string} name */
+    const buttons = (name) =>
+      BUTTONS[name].map(([drawing, title, act, argument]) => {
+        const says = act === "tool" ? `${title}: what the left button does` : tooltip(act);
+        const made = pushButton(drawing, title, says, () => wishes.act(act, argument));
+        this.buttons.set(drawing, made);
+        return made;
+      });
+    this.turn = unfolding("Rotate and flip", buttons("Turn").map((button) => [button.getAttribute("aria-label") ?? "", button]), "rotate");
     this.root.append(
-      group("Tools", button("window", "Grey tool", "tool", "window"), button("pan", "Hand tool", "tool", "pan"), button("zoom", "Magnifying tool", "tool", "zoom")),
-      group("Place", button("fit", "Fit", "fit"), button("native", "1:1", "native"), button("flipX", "Flip left-right", "flip", "x"), button("flipY", "Flip top-bottom", "flip", "y"), button("rotate", "Rotate", "rotate"), button("invert", "Invert", "invert")),
-      group("Grey", this.preset, this.window.label, this.level.label),
-      group("Panes", button("link", "Link panes", "link"), button("hide", "Hide overlays", "hide"), button("blink", "Blink two panes", "blink"), button("reset", "Reset", "reset"), button("fullScreen", "Full screen", "fullScreen"), button("help", "Help", "help")),
-      element("span", "break"),
-      group("Overlay", this.threshold.label, this.opacity.label, this.colours, this.sign, this.scale, this.smooth.label),
-      group("Filter", this.filter, this.low.label, this.high.label, this.at),
+      group("Tools", ...buttons("Tools")),
+      group("Place", ...buttons("Place"), this.turn.root),
+      group("Grey scale", this.preset, this.window.label, this.level.label),
+      group("Panes", ...buttons("Panes")),
+      group("Overlay", this.threshold.label, this.opacity.label, this.look.root),
+      group("Filter", this.filter, this.ends.root, this.at),
+      group("Viewer", ...buttons("Viewer")),
     );
+  }
+
+  /** Fold what is unfolded; whether there was something. */
+  fold() {
+    return this.look.fold() || this.turn.fold();
   }
 
   /** @param {State} state @param {import("./state.js").Look} look of the active pane */
   show(state, look) {
     const { settings } = state;
     const { grey, place } = look;
-    set(this.window, grey.width, "");
-    set(this.level, grey.center, "");
+    setSlider(this.window, grey.width, "");
+    setSlider(this.level, grey.center, "");
     setNumber(this.widthText, grey.width);
     setNumber(this.centreText, grey.center);
-    set(this.threshold, settings.threshold, settings.threshold.toFixed(2));
-    set(this.opacity, settings.opacity, settings.opacity.toFixed(2));
-    set(this.low, settings.filterLow, settings.filterLow.toFixed(2));
-    set(this.high, settings.filterHigh, settings.filterHigh.toFixed(2));
+    setSlider(this.threshold, settings.threshold, settings.threshold.toFixed(2));
+    setSlider(this.opacity, settings.opacity, settings.opacity.toFixed(2));
+    setRange(this.ends, [settings.filterLow, settings.filterHigh]);
     this.colours.value = settings.colours;
     this.sign.value = settings.sign;
     this.scale.value = settings.scale;
@@ -114,9 +128,9 @@ export class Toolbar {
     this.smooth.input.checked = settings.smooth;
     /** @type {[string, boolean][]} */
     const pressed = [
-      ["window", state.tool === "window"], ["pan", state.tool === "pan"], ["zoom", state.tool === "zoom"],
+      ["window", state.tool === "window"], ["pan", state.tool === "pan"], ["zoom", state.tool === "zoom"], ["ruler", state.tool === "ruler"],
       ["invert", grey.invert], ["flipX", place.flipX], ["flipY", place.flipY], ["native", place.native],
-      ["link", state.linked], ["hide", state.overlaysHidden], ["blink", state.blinking], ["help", state.helpOpen],
+      ["link", state.linked], ["hide", state.overlaysHidden], ["blink", state.blinking], ["swipe", state.swiping], ["lens", state.magnifying], ["help", state.helpOpen],
     ];
     for (const [name, isOn] of pressed) this.buttons.get(name)?.setAttribute("aria-pressed", String(isOn));
     const chosen = [...this.preset.options].findIndex((option) => option.dataset.window === `${grey.center} ${grey.width} ${grey.voi}`);
@@ -126,7 +140,9 @@ export class Toolbar {
   /** @param {Preset[]} presets @param {{low: number, high: number, step: number}} range of the stored samples */
   offer(presets, range) {
     const options = presets.map((preset, at) => {
-      const option = new Option(`${at + 1}  ${preset.name}`, String(at + 1));
+      const { name } = preset;
+      const option = new Option(`${at + 1} ${name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name}`, String(at + 1));
+      option.title = name;
       option.dataset.window = `${preset.center} ${preset.width} ${preset.voi}`;
       return option;
     });
@@ -137,100 +153,4 @@ export class Toolbar {
     limit(this.window.input, range.step, widest, range.step);
     limit(this.level.input, Math.min(range.low, ...presets.map(({ center }) => center)), Math.max(range.high, ...presets.map(({ center }) => center)), range.step / 2);
   }
-}
-
-/** @param {string} name @param {...HTMLElement} parts */
-function group(name, ...parts) {
-  const made = element("div", "group");
-  made.setAttribute("role", "group");
-  made.setAttribute("aria-label", name === "Grey" ? "Grey scale" : name);
-  made.append(...parts);
-  return made;
-}
-
-/** @typedef {{label: HTMLLabelElement, input: HTMLInputElement, shown: HTMLElement}} Slider */
-
-/**
- * @param {string} name @param {(value: number) => void} moved @param {() => void} [released] @returns {Slider}
- */
-function slider(name, moved, released) {
-  const label = element("label", "slider");
-  const input = element("input", "");
-  input.type = "range";
-  input.setAttribute("aria-label", name);
-  limit(input, 0, 1, 0.01);
-  const shown = element("output", "shown");
-  const text = element("span", "name", name);
-  text.setAttribute("aria-hidden", "true");
-  label.append(text, input, shown);
-  input.addEventListener("input", () => moved(Number(input.value)));
-  if (released) input.addEventListener("change", released);
-  return { label, input, shown };
-}
-
-/** @param {HTMLInputElement} input @param {number} low @param {number} high @param {number} step */
-function limit(input, low, high, step) {
-  input.min = String(low);
-  input.max = String(high);
-  input.step = String(step);
-}
-
-/** @param {Slider} slider @param {number} value @param {string} text */
-function set({ input, shown }, value, text) {
-  if (Number(input.value) !== value) input.value = String(value);
-  const low = Number(input.min);
-  input.style.setProperty("--share", String((Number(input.value) - low) / (Number(input.max) - low || 1)));
-  setText(shown, text);
-}
-
-/** @param {HTMLInputElement} input @param {number} value */
-function setNumber(input, value) {
-  const root = input.getRootNode();
-  if (root instanceof ShadowRoot && root.activeElement === input) return;
-  const text = Math.abs(value) >= 100 ? String(Math.round(value)) : inShort(value).replace("−", "-");
-  if (input.value !== text) input.value = text;
-}
-
-/** @param {string} name @param {(value: number) => void} entered */
-function number(name, entered) {
-  const input = element("input", "number");
-  input.type = "text";
-  input.inputMode = "decimal";
-  input.setAttribute("aria-label", name);
-  const take = () => {
-    const value = Number(input.value);
-    if (input.value.trim() !== "" && Number.isFinite(value)) entered(value);
-  };
-  input.addEventListener("change", take);
-  input.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") {
-      take();
-      input.blur();
-    }
-  });
-  return input;
-}
-
-/** @param {string} name @param {string[][]} options @param {(value: string) => void} chosen */
-function select(name, options, chosen) {
-  const made = element("select", "select");
-  made.setAttribute("aria-label", name);
-  made.title = name;
-  made.append(...options.map(([value, text]) => new Option(text, value)));
-  made.addEventListener("change", () => {
-    chosen(made.value);
-    made.blur();
-  });
-  return made;
-}
-
-/** @param {string} name @param {string} says @param {(value: boolean) => void} changed */
-function check(name, says, changed) {
-  const label = element("label", "check");
-  label.title = says;
-  const input = element("input", "");
-  input.type = "checkbox";
-  input.addEventListener("change", () => changed(input.checked));
-  label.append(input, element("span", "", name));
-  return { label, input };
 }

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page
 
 import xai_core as xc
 from tests.browser.conftest import ready
+from tests.browser.mounted import canvas
 from xai_core.render import Grey, MapSheet, Overlay, View, composite, map_sheet
 
 pytestmark = pytest.mark.browser
 MAPS = ("lrp-epsilon-plus", "rap", "grad-cam", "occlusion")
 FIRST = next(iter(xc.sample_cases().values()))
-
-
-def canvas(page: Page, pane: str) -> NDArray[np.uint8]:
-    """The composited picture of a pane, (h, w, 3)."""
-    found = page.locator(f'[data-pane="{pane}"] canvas[data-role="image"]').evaluate(
-        "c => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height);"
-        " let s = ''; const step = 32768; for (let i = 0; i < d.data.length; i += step)"
-        " s += String.fromCharCode.apply(null, d.data.subarray(i, i + step));"
-        " return [c.width, c.height, btoa(s)]; }"
-    )
-    width, height, text = found
-    return np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width, 4)[..., :3]
 
 
 def pictures(page: Page) -> dict[str, bytes]:
@@ -69,6 +56,9 @@ def test_the_landing_page_shows_film_and_four_maps_and_says_what_they_are(page: 
 @pytest.mark.parametrize("explainer", ["lrp-epsilon-plus", "rap", "grad-cam"])
 def test_the_browsers_pixels_are_those_of_the_reference(page: Page, explainer: str) -> None:
     """Within 2/255; one pixel in a thousand may lie on the other side of the threshold or of a cell's edge."""
+    page.get_by_role("button", name="Colours", exact=True).click()
+    page.get_by_role("combobox", name="Normalisation").select_option("map")
+    page.wait_for_timeout(200)
     case, model = xc.read_case(FIRST), xc.load_model("cxr-resnet18")
     target = page.locator(f'[data-pane="{explainer}"]').inner_text()
     label = next(label for label in sorted(model.card.labels, key=len, reverse=True) if label in target)
@@ -130,7 +120,7 @@ def test_h_hides_every_overlay_and_shows_it_again(page: Page) -> None:
 
 def test_pass_and_clamp_act_on_the_final_map_at_once(page: Page) -> None:
     before = pictures(page)
-    page.locator("select").filter(has_text="No filter").select_option("pass")
+    page.get_by_role("combobox", name="Filter", exact=True).select_option("pass")
     slide(page, "Filter high", 0.3)
     page.mouse.up()
     page.wait_for_timeout(200)

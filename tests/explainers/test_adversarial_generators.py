@@ -124,6 +124,14 @@ def test_the_shipped_pair_turns_most_of_the_packaged_films_and_keeps_them_all(mo
     assert (turned != said).mean() > 0.5
 
 
+def test_a_second_look_repeats_the_map_and_says_why_a_random_network_cannot_be_asked(model: Model) -> None:
+    first = xc.explain(model, CASES[FILM], explainer=NAME, target="Pneumonia")
+    told = {found.check: found.sentence for found in xc.second_look(model, CASES[FILM], first).badge.findings}
+    assert told["repeated"] == "Computed twice: the same to the bit."
+    assert "not possible" in told["random_last_layer"]
+    assert "cxr-resnet18" in told["random_last_layer"]
+
+
 def test_another_label_is_refused_by_naming_the_one(model: Model) -> None:
     with pytest.raises(xc.LightboxError, match="Pneumonia"):
         xc.explain(model, CASES[FILM], explainer=NAME, target="Healthy")

@@ -15,7 +15,7 @@ from tests.networks import Plain, Residual, UNet, randomised, small, smooth
 NAMES = sorted(name for name, info in xc.explainers().items() if not info.model)  # of any network
 FOR_ONE_MODEL = sorted(set(xc.explainers()) - set(NAMES))
 INPUTS = {0: (2, 6), 1: (2, 3, 16), 2: (2, 3, 12, 10), 3: (2, 2, 8, 9, 8)}
-FAST: dict[str, Any] = {"window": 4, "low": -4.0, "high": 4.0, "samples": 6, "steps": 6}  # kept only where declared
+FAST: dict[str, Any] = {"window": 4, "low": -4.0, "high": 4.0, "samples": 10, "steps": 6}  # kept only where declared
 ON_RESIDUAL = {
     "cam",  # defined where one fully connected layer follows the pooling
     "guided-grad-cam",  # on the plain network in 1-D its two factors share no place for label 1: rightly zero

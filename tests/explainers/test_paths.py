@@ -274,7 +274,7 @@ def test_the_badge_says_how_well_the_map_adds_up(error: float, level: str) -> No
     assert CHECKS
     info = xc.explainers()["integrated-gradients"]
     facts = {"map_sum": 2.0 + 2.0 * error, "difference": 2.0, "completeness_error": error}
-    badge = badge_of(Evidence(info, np.ones((1, 4, 4), np.float32), None, 1.0, facts, (), 0.1))
+    badge = badge_of(Evidence(info, np.ones((1, 4, 4), np.float32), np.ones((4, 4), np.float32), None, 1.0, 0.1, facts))
     assert badge.level == level
     assert f"{error:.1%}" in badge.sentences[0]
     assert badge.numbers["completeness_error"] == error

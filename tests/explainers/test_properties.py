@@ -46,6 +46,10 @@ def network(channels: int = 2, seed: int = 5) -> nn.Sequential:
     return randomised(nn.Sequential(*layers), seed).double()
 
 
+DEGREE = {"fem": 0, "eigen-cam": 0, "guided-grad-cam": 2}
+NOT_HOMOGENEOUS = {"grad-cam++", "score-cam"}  # powers of the gradient in one weight; a softmax over scores
+
+
 def picture(channels: int = 2, samples: int = 1) -> Tensor:
     return smooth(samples, channels, 12, 12, seed=4, dtype=torch.float64)
 
@@ -62,8 +66,11 @@ def test_a_flipped_image_has_the_flipped_map_where_the_network_does_not_mind(nam
         if isinstance(layer, nn.Conv2d):
             layer.weight.data = (layer.weight.data + layer.weight.data.flip(axis)) / 2
     torch.testing.assert_close(module(x.flip(axis)), module(x))
-    found = run(name, module, x.flip(axis)).relevance.flip(axis)
-    assert deviation(found, run(name, module, x).relevance) < 1e-7
+    more = (
+        {"baseline": "blur"} if name == "deeplift" else {}
+    )  # all places of a black one are alike: the first wins a pool
+    found = run(name, module, x.flip(axis), **more).relevance.flip(axis)
+    assert deviation(found, run(name, module, x, **more).relevance) < 1e-7
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -91,15 +98,16 @@ def test_a_constant_image_is_explained_without_noise(name: str) -> None:
 
 
 @pytest.mark.parametrize("factor", [3.0, 0.25])
-@pytest.mark.parametrize("name", EXACT)
+@pytest.mark.parametrize("name", [name for name in EXACT if name not in NOT_HOMOGENEOUS])
 def test_a_map_grows_with_the_head(name: str, factor: float) -> None:
-    """What counts in units of the logit is linear in the last layer."""
+    """What counts in units of the logit is linear in the last layer; a product of two such counts is quadratic, and what
+    never looks at the head stays."""
     module, x = network(), picture(samples=2)
     before = run(name, module, x).relevance
     module[-1].weight.data *= factor
     module[-1].bias.data *= factor
     # an absolute epsilon of 1e-6 weighs otherwise against another logit
-    assert deviation(run(name, module, x).relevance, factor * before) < 1e-4
+    assert deviation(run(name, module, x).relevance, factor ** DEGREE.get(name, 1) * before) < 1e-4
 
 
 @pytest.mark.parametrize("name", ["gradient", "input-x-gradient"])

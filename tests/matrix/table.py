@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from tests.matrix.cells import Cell
 from tests.matrix.networks import NETWORKS, Network
 from xai_core.explainers.registry import ExplainerInfo
 
-BEGIN, END = "<!-- matrix:begin -->", "<!-- matrix:end -->"
 SYMBOLS = {"ok": "●", "refused": "○", "FAIL": "✕"}
 UNSTABLE = 100.0  # the badge's limit
 TITLES = {2: "Films", 3: "Volumes"}
@@ -33,6 +30,7 @@ def markdown(cells: Sequence[Cell], infos: Mapping[str, ExplainerInfo]) -> str:
             parts.append("\n".join([f"**{title}**", "", *_table(names, columns, by_place, infos, notes)]))
     if notes:
         parts.append("\n".join(f"{number}. {note}" for note, number in notes.items()))
+    parts += [f"`{name}` was made for `{info.model}` alone." for name, info in infos.items() if info.model]
     return "\n\n".join(parts)
 
 
@@ -72,16 +70,3 @@ def _symbol(one: Cell | None, notes: dict[str, int]) -> str:
 def as_json(cells: Sequence[Cell]) -> str:
     """Every cell with its seconds and amplification."""
     return json.dumps([dataclasses.asdict(one) for one in cells], indent=1, ensure_ascii=False)
-
-
-def written(text: str, table: str) -> str:
-    """``text`` with ``table`` between the two markers; without markers, a section at its end."""
-    block = f"{BEGIN}\n{table}\n{END}"
-    if BEGIN not in text or END not in text:
-        return f"{text.rstrip()}\n\n## What works on what\n\n{block}\n"
-    return re.sub(f"{BEGIN}.*?{END}", lambda _: block, text, count=1, flags=re.DOTALL)
-
-
-def write(path: Path, table: str) -> None:
-    """Replace the table in the file at ``path``."""
-    path.write_text(written(path.read_text(encoding="utf-8"), table), encoding="utf-8")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 from torch import nn
@@ -12,10 +10,12 @@ import xai_core as xc
 from tests.matrix.cells import Cell, Question, cell, cheap, fault, questions_of
 from tests.matrix.memory import resident_mib
 from tests.matrix.networks import NETWORKS, Network, lively, seeded
-from tests.matrix.table import BEGIN, END, markdown, written
+from tests.matrix.table import markdown
 from tests.networks import PaddedUNet, Plain, Residual
+from tests.readme import README, placed
 
 INFOS = xc.explainers()
+BEGIN, END = "<!-- matrix:begin -->", "<!-- matrix:end -->"
 
 
 def network(name: str, make: type[nn.Module], shape: tuple[int, ...], **options: int) -> Network:
@@ -105,17 +105,18 @@ def test_the_table_shows_every_cell_and_each_refusal_once() -> None:
     assert "| `gradient` | ✕<sup>2</sup> |" in table
     assert table.count("no \\| space") == 1
     assert "2. FAIL: NaN" in table
+    assert table.endswith("`adversarial-generators` was made for `cxr-resnet18` alone.")
 
 
 def test_writing_replaces_what_lies_between_the_markers_and_nothing_else() -> None:
     text = f"# A\n\n{BEGIN}\nold\n{END}\n\n## B\n"
-    assert written(text, "new \\1") == f"# A\n\n{BEGIN}\nnew \\1\n{END}\n\n## B\n"
-    assert written("# A\n", "new").endswith(f"{BEGIN}\nnew\n{END}\n")
-    assert written(written("# A\n", "new"), "newer") == written("# A\n", "newer")
+    assert placed(text, "matrix", "new \\1") == f"# A\n\n{BEGIN}\nnew \\1\n{END}\n\n## B\n"
+    assert placed("# A\n", "matrix", "new", "B").endswith(f"## B\n\n{BEGIN}\nnew\n{END}\n")
+    assert placed(placed("# A\n", "matrix", "new"), "matrix", "newer") == placed("# A\n", "matrix", "newer")
 
 
 def test_the_readme_has_a_place_for_the_table() -> None:
-    text = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    text = README.read_text(encoding="utf-8")
     assert text.count(BEGIN) == text.count(END) == 1
 
 

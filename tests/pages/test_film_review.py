@@ -9,33 +9,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import xai_core as xc
-
-ROOT = Path(__file__).resolve().parents[2]
-FAST = ["lrp-epsilon-plus", "grad-cam"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory):
-    """Results of these tests stay out of the user's cache."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LIGHTBOX_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
+from tests.pages.conftest import FAST, ROOT, opened, settled
 
 
 @pytest.fixture
 def page() -> AppTest:
-    """The landing page with two quick explainers, its maps there."""
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
-    app.session_state["explainers"] = FAST
-    app.run()
-    return settled(app)
-
-
-def settled(app: AppTest) -> AppTest:
-    """Wait for the session's job, then run the page once more."""
-    assert not app.exception, app.exception
-    assert app.session_state["job"].wait(120)
-    return app.run()
+    return opened()
 
 
 def findings(app: AppTest) -> list:
@@ -118,7 +97,7 @@ def test_an_own_film_is_opened_and_explained(page: AppTest) -> None:
     assert page.session_state["job"].case_digest == xc.read_case(sample).digest != before
 
 
-@pytest.mark.parametrize("name", ["models", "about"])
+@pytest.mark.parametrize("name", ["methods", "models", "about"])
 def test_other_pages_open(name: str) -> None:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
     app.switch_page(f"pages/{name}.py").run()

@@ -12,6 +12,8 @@ import xai_core as xc
 from tests.networks import randomised, smooth
 from tests.oracles.linear import Rule, Share, affine_of, dense_share, rule
 from tests.oracles.test_oracles import deviation
+from xai_core.rules.books import Books
+from xai_core.rules.linear import divided
 
 LAYERS: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     "linear": (nn.Linear(7, 5), (7,)),
@@ -147,3 +149,17 @@ def test_padding_takes_no_relevance_under_flat() -> None:
     expected = torch.zeros_like(x)
     expected[..., :2, :2] = 0.25
     torch.testing.assert_close(found.relevance, expected)
+
+
+def test_what_overflowed_is_seen_and_never_taken_for_nothing() -> None:
+    """0 / 0 loses nothing and is 0; infinite relevance over an infinite sum is no number and has to stay one."""
+    books = Books(1, torch.device("cpu"))
+    quiet = divided(torch.tensor([[0.0, 2.0]]), torch.tensor([[0.0, 4.0]]), books)
+    assert quiet.tolist() == [[0.0, 0.5]]
+    assert float(books.stopped) == 0
+    lost = divided(torch.tensor([[3.0, 2.0]]), torch.tensor([[0.0, 4.0]]), books)
+    assert lost.tolist() == [[0.0, 0.5]]
+    assert float(books.stopped) == 3
+    grown = divided(torch.tensor([[0.0, torch.inf]]), torch.tensor([[0.0, torch.inf]]), books)
+    assert float(grown[0, 0]) == 0
+    assert grown.isnan()[0, 1]

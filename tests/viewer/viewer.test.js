@@ -5,10 +5,13 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { axisWalk, filmToScreen, screenToFilm } from "../../components/viewer/affine.js";
+import { Pyramid, filmTaps, mapCells } from "../../components/viewer/draw2d.js";
+import { askedDrawing, isSoftware } from "../../components/viewer/drawing.js";
 import { halfToNumber, numberToHalf } from "../../components/viewer/half.js";
 import { SHORTCUTS, shortcutFor } from "../../components/viewer/input.js";
 import { bestGrid } from "../../components/viewer/layout.js";
 import { filteredShare, greyTable, scopes } from "../../components/viewer/luts.js";
+import { lengthOf, withEnd, withRuler, withUndone, withoutRuler } from "../../components/viewer/rulers.js";
 import {
   DEFAULT_SETTINGS, askedFilter, firstState, lookOf, panned, rotated, toggledLink, viewOf, wholeFilm, withFilterEnd, withLook, zoomedAt,
 } from "../../components/viewer/state.js";
@@ -112,6 +115,31 @@ test("maps of one unit share a scale, maps without one never", () => {
   assert.equal(found.get("c"), 9);
 });
 
+test("by default maps of one unit share a scale only where none of them would vanish on it", () => {
+  const alike = [{ id: "a", unit: "logit", magnitude: 2 }, { id: "b", unit: "logit", magnitude: 5 }, { id: "c", unit: "logit", magnitude: 0 }];
+  assert.deepEqual([...scopes(alike, DEFAULT_SETTINGS.scale).values()], [5, 5, 5]);
+  const unlike = [...alike, { id: "d", unit: "logit", magnitude: 0.9 }, { id: "e", unit: "none", magnitude: 9 }];
+  assert.deepEqual([...scopes(unlike, DEFAULT_SETTINGS.scale).values()], [2, 5, 0, 0.9, 9]);
+});
+
+test("a ruler measures in millimetres by both spacings, and in pixels where the file gives none", () => {
+  const ruler = { pane: "image", ends: /** @type {any} */ ([{ row: 0, column: 0 }, { row: 30, column: 40 }]) };
+  assert.equal(lengthOf(ruler, [0.2, 0.2], "patient"), "10.0 mm");
+  assert.equal(lengthOf(ruler, [0.1, 0.1], "detector"), "5.0 mm at the detector");
+  assert.equal(lengthOf(ruler, null, ""), "50 px (no spacing in file)");
+});
+
+test("every change of rulers can be undone, one by one", () => {
+  const first = firstState(SHAPE, { name: "", center: 100, width: 200, voi: "linear" }, {});
+  const drawn = withEnd(withRuler(first, "rap", { row: 1, column: 2 }, { row: 1, column: 2 }), { row: 9, column: 2 });
+  const two = withRuler(drawn, "image", { row: 0, column: 0 }, { row: 5, column: 5 });
+  const gone = withoutRuler(two);
+  assert.deepEqual(gone.rulers, drawn.rulers);
+  assert.deepEqual(withUndone(gone).rulers, two.rulers);
+  assert.deepEqual(withUndone(withUndone(gone)).rulers, drawn.rulers);
+  assert.deepEqual(withUndone(withUndone(withUndone(gone))).rulers, []);
+});
+
 test("unlinked panes keep looks of their own", () => {
   const state = toggledLink(firstState(SHAPE, { name: "", center: 100, width: 200, voi: "linear" }, {}));
   const moved = withLook(state, "rap", { ...lookOf(state, "rap"), place: { ...wholeFilm(SHAPE), zoom: 3 } });
@@ -125,9 +153,50 @@ test("five films of portrait shape fill a landscape area without an empty row", 
 });
 
 test("no two shortcuts answer to one key", () => {
-  for (const key of "0123456fgixyruhbm,.?+-") {
+  for (const key of "0123456fgixyruhbmlsz,.?+-") {
     const event = /** @type {any} */ ({ key, shiftKey: false, altKey: false, ctrlKey: false, metaKey: false, code: "" });
     assert.ok(SHORTCUTS.filter((shortcut) => shortcut.match && shortcut.match(event) !== null).length <= 1, key);
   }
   assert.ok(shortcutFor(/** @type {any} */ ({ key: "h", shiftKey: false, altKey: false, ctrlKey: false, metaKey: false, code: "KeyH" })));
+});
+
+test("a renderer's name tells software from a graphics card", () => {
+  const software = [
+    "ANGLE (Google, Vulkan 1.3.0 (SwiftShader Device (Subzero) (0x0000C0DE)), SwiftShader driver)", "Google SwiftShader",
+    "llvmpipe (LLVM 15.0.6, 256 bits)", "llvmpipe, or similar", "Apple Software Renderer", "Microsoft Basic Render Driver",
+    "ANGLE (Microsoft, Microsoft Basic Render Driver Direct3D11 vs_5_0 ps_5_0, D3D11)", "softpipe",
+  ];
+  const cards = [
+    "ANGLE (NVIDIA, NVIDIA GeForce RTX 3060 Direct3D11 vs_5_0 ps_5_0, D3D11)", "Apple GPU", "Adreno (TM) 640", "Mali-G78",
+    "ANGLE (Intel, Mesa Intel(R) UHD Graphics 620 (KBL GT2), OpenGL 4.6)", "AMD Radeon Pro 5500M OpenGL Engine",
+  ];
+  for (const name of software) assert.ok(isSoftware(name), name);
+  for (const name of cards) assert.ok(!isSoftware(name), name);
+});
+
+test("the address may ask for a painter, and only for one there is", () => {
+  assert.equal(askedDrawing("?painter=webgl2"), "webgl2");
+  assert.equal(askedDrawing("?case=3&painter=2d"), "2d");
+  assert.equal(askedDrawing("?painter=svg"), null);
+  assert.equal(askedDrawing(""), null);
+});
+
+test("film and map are read at the same places along an axis and among all codes", () => {
+  const pyramid = new Pyramid(new Uint16Array(SHAPE[0] * SHAPE[1]), SHAPE);
+  const map = { steps: new Uint16Array(70 * 90), rows: 70, columns: 90, gridScale: [9, 8], gridOffset: [4, -3] };
+  for (let turn = 0; turn < 4; turn++) {
+    for (const zoom of [0.5, 1, 3]) {
+      const view = viewOf({ ...wholeFilm(SHAPE), turn, zoom, flipX: true }, 401, 299, SHAPE);
+      const { sheet, isStraight, x, y } = filmTaps(pyramid, view, false);
+      const flat = filmTaps(pyramid, view, true);
+      const cells = mapCells(map, view, false);
+      const flatCells = mapCells(map, view, true);
+      for (const [across, down] of [[0, 0], [200, 150], [400, 298], [31, 277]]) {
+        const [row, column] = isStraight ? [y.first[down], x.second[across]] : [x.second[across], y.first[down]];
+        assert.equal(flat.y.first[down] + flat.x.second[across], row * sheet.columns + column);
+        const [mapRow, mapColumn] = isStraight ? [cells.y.first[down], cells.x.first[across]] : [cells.x.first[across], cells.y.first[down]];
+        assert.equal(flatCells.y.first[down] + flatCells.x.first[across], mapRow * map.columns + mapColumn);
+      }
+    }
+  }
 });

@@ -2,14 +2,21 @@
 
 Two small networks were trained against one frozen classifier. g_similar(x) is a film near x that keeps the finding;
 g_adversarial(x) is a film near g_similar(x) that turns it: pneumonia is taken away where it was found and painted in where it was not.
-The map is |g_similar(x) - g_adversarial(x)|, in grey values of the prepared film (0 to 1): where two films differ of which the network
-says yes to one and no to the other. What generators do to every film alike falls out of the difference.
 
-It tells of one way across the decision, learned over many films, and needs one forward pass of the two generators. It has no sign: painting and
-erasing look alike. It cannot tell that the change is the only one or the smallest, nor that it looks like disease to a person: generators
-are taught by the classifier and may find what fools it instead (Goodfellow et al. 2015). Where g_adversarial fails to turn the finding the
-map shows an attempt, and a note says so; the share of such films is in the card. It works for Pneumonia on ``cxr-resnet18`` alone: for
-other weights the generators would explain a network that is not there. Cost: about one forward pass, and three to check.
+    R = |g_similar(x) - g_adversarial(x)|
+
+in grey values of the prepared film (0 to 1): where two films differ of which the network says yes to one and no to the other. What
+generators do to every film alike falls out of the difference.
+
+What it tells: one way across the decision, learned over many films.
+
+What it cannot tell: that the change is the only one or the smallest, or that it looks like disease to a person. The generators are
+taught by the classifier and may find what fools it instead (Goodfellow et al. 2015). It has no sign: painting and erasing look alike.
+
+Known failures: where g_adversarial fails to turn the finding the map shows an attempt, and a note says so; the share of such films is in
+the card. It works for Pneumonia on ``cxr-resnet18`` alone: for other weights the generators would explain a network that is not there.
+
+Cost: about one forward pass, and three to check.
 """
 
 from __future__ import annotations

@@ -1,13 +1,21 @@
 """CAM, class activation mapping (Zhou et al. 2016, equation 2): the last maps, weighted by the label's own weights.
 
-Where a network ends in global average pooling and one fully connected layer, logit = b + sum_k w_k mean(A_k). The map
-sum_k w_k A_k is that sum before it is averaged: its mean over the positions, plus the bias, **is** the logit. Nothing is
-approximated, and both signs have a meaning: warm places raise the logit, cold ones lower it, each against an average place.
+Where a network ends in global average pooling and one fully connected layer,
+
+    logit = b + sum_k w_k mean(A_k),  map = sum_k w_k A_k
+
+so the map is that sum before it is averaged: its mean over the positions, plus the bias, **is** the logit. Nothing is approximated.
+
+What it tells: both signs have a meaning: warm places raise the logit, cold ones lower it, each against an average place.
 
 What it cannot tell: anything finer than the last grid, and where in the image a position's feature came from; a position
-sees far more of the image than the cell it is drawn on. One forward pass, no gradient at all. Only ResNet, DenseNet,
-Inception and their kin end so; for any other network Grad-CAM is the same idea with gradients, and equal to the positive
-part of CAM, up to a factor, where both exist (Selvaraju et al. 2017). HiResCAM is then CAM divided by the number of positions.
+sees far more of the image than the cell it is drawn on.
+
+Known failures: only ResNet, DenseNet, Inception and their kin end so; any other network is refused. For it Grad-CAM is the same idea with
+gradients, and equal to the positive part of CAM, up to a factor, where both exist (Selvaraju et al. 2017). HiResCAM is then CAM
+divided by the number of positions.
+
+Cost: one forward pass, no gradient at all.
 """
 
 from __future__ import annotations

@@ -2,18 +2,22 @@
 
 With g_k = dS/dA_k, position by position:
 
-* **Grad-CAM++** (Chattopadhyay et al. 2018): ReLU(sum_k w_k A_k), w_k = sum over positions of alpha ReLU(g), alpha = g^2 /
-  (2 g^2 + (sum A_k) g^3). Made for several findings of one kind in one image: each weighs alike, however small. It never
-  sees a negative gradient, so it shows what could speak for the label and seldom differs between labels; in practice it is
-  close to Grad-CAM with positive gradients alone (Lerma and Lucas 2022).
-* **HiResCAM** (Draelos and Carin 2020): sum_k g_k A_k, nothing averaged, nothing cut off. Where the network ends in one
-  fully connected layer over the maps, its sum is the logit without the bias: it shows what the network used, for and
-  against. Earlier in the network gradients are noisy, and so is the map.
-* **LayerCAM** (Jiang et al. 2021): ReLU(sum_k ReLU(g_k) A_k). Made for earlier, finer layers, where Grad-CAM's mean fails.
-  What speaks against the label is cut away twice, so places that the network holds against it may still light up.
+    Grad-CAM++:  map = ReLU(sum_k w_k A_k),  w_k = sum of alpha ReLU(g_k),  alpha = g_k^2 / (2 g_k^2 + (sum A_k) g_k^3)
+    HiResCAM:    map = sum_k g_k A_k
+    LayerCAM:    map = ReLU(sum_k ReLU(g_k) A_k)
 
-Each costs one forward and a short backward pass, and is as coarse as the layer's grid. For segmentation S is the sum of the
-label's logits over the region.
+What it tells: where the layer holds features that the label likes. Grad-CAM++ (Chattopadhyay et al. 2018) was made for several
+findings of one kind in one image: each weighs alike, however small. HiResCAM (Draelos and Carin 2020) averages nothing and cuts
+nothing off: where the network ends in one fully connected layer over the maps, its sum is the logit without the bias. LayerCAM
+(Jiang et al. 2021) was made for earlier, finer layers, where Grad-CAM's mean fails.
+
+What it cannot tell: anything finer than the layer's grid; with Grad-CAM++ and LayerCAM, what speaks against the label.
+
+Known failures: Grad-CAM++ never sees a negative gradient, so it shows what could speak for the label and seldom differs between
+labels; in practice it is close to Grad-CAM with positive gradients alone (Lerma and Lucas 2022). HiResCAM on early layers is as noisy
+as their gradients. LayerCAM cuts away twice what speaks against the label, so places that the network holds against it may still light up.
+
+Cost: one forward and a short backward pass. For segmentation S is the sum of the label's logits over the region.
 """
 
 from __future__ import annotations
@@ -67,7 +71,7 @@ def grad_cam_plus_plus(request: Request, parameters: Mapping[str, Any]) -> Attri
     gradients below 1e-3 and bends their weights; ours needs no such term. The authors' code also divides alpha by its sum
     over each map, which their equations do not.
     """
-    request = request.behind(parameters["target_layer"] or request.target_layer)
+    request = request.behind(parameters["target_layer"])
     activations, gradient, path = layer_and_gradient(request, parameters["target_layer"], "grad-cam++")
     cam = torch.relu(weighted(plus_plus_weights(activations, gradient), activations))
     notes = (_SIGNED_LAYER,) if bool((activations < 0).any()) else ()
@@ -94,7 +98,7 @@ def hirescam(request: Request, parameters: Mapping[str, Any]) -> Attribution:
     The paper's map has no ReLU; pytorch-grad-cam cuts off what is negative and scales to 0..1, which hides what speaks
     against the label. On the layer's grid the map sums to S minus the bias where everything after the layer is linear.
     """
-    request = request.behind(parameters["target_layer"] or request.target_layer)
+    request = request.behind(parameters["target_layer"])
     activations, gradient, path = layer_and_gradient(request, parameters["target_layer"], "hirescam")
     return attribution_of(request, (gradient * activations).sum(1, keepdim=True), path)
 
@@ -116,7 +120,7 @@ def hirescam(request: Request, parameters: Mapping[str, Any]) -> Attribution:
 )
 def layer_cam(request: Request, parameters: Mapping[str, Any]) -> Attribution:
     """ReLU(sum_k ReLU(dS/dA_k) A_k), resized linearly to the input; the same in every channel; not negative."""
-    request = request.behind(parameters["target_layer"] or request.target_layer)
+    request = request.behind(parameters["target_layer"])
     activations, gradient, path = layer_and_gradient(request, parameters["target_layer"], "layer-cam")
     cam = torch.relu((torch.relu(gradient) * activations).sum(1, keepdim=True))
     return attribution_of(request, cam, path)

@@ -1,21 +1,29 @@
 """DeepLIFT (Shrikumar, Greenside and Kundaje 2017, arXiv 1704.02685): what each pixel's difference from a baseline adds to the logit.
 
 The network is run on the image and on the baseline. Every unit's difference between the two is shared out among what it is
-computed from, and so on down to the pixels: the map is multiplier * (image - baseline), and it sums to f(image) - f(baseline)
-exactly. `rescale` gives a nonlinear unit the one multiplier delta_out / delta_in, where a gradient would say 0 on a saturated unit;
-`reveal-cancel` follows what pushed a unit up and what pushed it down separately, so that two causes that cancel are both shown.
+computed from, and so on down to the pixels:
 
-What it can tell: contributions against a baseline, in logits, in about four forward passes, without the gradient's zeros at
-saturated units. What it cannot: two networks that compute the same function can have different DeepLIFT maps (Sundararajan et al.
-2017), so it speaks of this network's computation, not of its function alone. Like integrated gradients it sees nothing where the
-image equals its baseline, and depends on that choice as much as on the image (Sturmfels et al. 2020). Rescale cancels what
-reveal-cancel shows. The paper has no rule for units that are multiplied, attention or layer norm; ours are complete and written
-down in `xai_core/rules/multipliers*.py` (published ones differ from integrated gradients there, Ancona et al. 2018).
+    R = m * (x - x0),  sum R = f(x) - f(x0),  m of a nonlinear unit = delta_out / delta_in
+
+`rescale` gives a nonlinear unit that one multiplier, where a gradient would say 0 on a saturated unit; `reveal-cancel` follows
+what pushed a unit up and what pushed it down separately, so that two causes that cancel are both shown.
+
+What it tells: contributions against a baseline, in logits, which add up exactly, without the gradient's zeros at saturated units.
+
+What it cannot tell: two networks that compute the same function can have different DeepLIFT maps (Sundararajan et al. 2017), so it
+speaks of this network's computation, not of its function alone. Like integrated gradients it sees nothing where the image equals
+its baseline, and depends on that choice as much as on the image (Sturmfels et al. 2020).
+
+Known failures: rescale cancels what reveal-cancel shows. Maps can be altered by changes of the image that no eye sees (Ghorbani et
+al. 2019). The paper has no rule for units that are multiplied, attention or layer norm; ours are complete and written down in
+`xai_core/rules/multipliers*.py` (published ones differ from integrated gradients there, Ancona et al. 2018). A network whose way
+through its own code depends on the samples is refused.
+
+Cost: about four forward passes.
 
 Peers: captum's DeepLift works on modules by hooks: it refuses torchvision's ResNet, whose ReLU modules are used twice, skips
 functional ReLUs (Inception: most of the difference is lost) and products of activations, and loses part where a max pool adjoins
 an activation or its windows overlap. Here every operation is recorded, and the account says what is missing.
-A network whose way through its own code depends on the samples is refused.
 """
 
 from __future__ import annotations

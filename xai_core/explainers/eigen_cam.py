@@ -1,15 +1,22 @@
 """Eigen-CAM (Bany Muhammad and Yeasin 2020): the strongest common pattern of a layer's maps, whatever the label.
 
-The maps of the layer, as a matrix O of positions by channels, are taken apart by a singular value decomposition,
-O = U s V^T; the result is O v_1, the layer's activity along its first singular vector. It needs no gradient and no label: a
-view of what the network sees most of, one forward pass.
+The maps of the layer, as a matrix O of positions by channels, are taken apart by a singular value decomposition:
 
-What it cannot tell: why a label was given. The same map belongs to every label, a disease that lights up a few positions
-is easily outshone by ribs or text markers, and on a film the first vector is often little more than the mean activity of
-the layer. Where the first two singular values are equal the pattern is not determined.
+    O = U s V^T,  map = ReLU(O v_1)
 
-A singular vector has no sign of its own: v_1 and -v_1 are as good. The one whose map has a positive sum along the layer's
-total activity is taken, so that more activity is warmer; what remains negative, which no layer after a ReLU can have, is cut off.
+the layer's activity along its first singular vector.
+
+What it tells: what the network sees most of. It needs no gradient and no label.
+
+What it cannot tell: why a label was given. The same map belongs to every label, and a disease that lights up a few positions
+is easily outshone by ribs or text markers.
+
+Known failures: on a film the first vector is often little more than the mean activity of the layer. Where the first two singular
+values are equal the pattern is not determined. A singular vector has no sign of its own: v_1 and -v_1 are as good. The one whose map has
+a positive sum along the layer's total activity is taken, so that more activity is warmer; what remains negative, which no layer
+after a ReLU can have, is cut off.
+
+Cost: one forward pass.
 """
 
 from __future__ import annotations

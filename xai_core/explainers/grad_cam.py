@@ -1,15 +1,23 @@
 """Grad-CAM (Selvaraju et al. 2017, equations 1 and 2): ReLU of the activations of one layer, weighted by their mean gradients.
 
-With A_k the maps of one layer and S the logit, the weight of a map is the mean of dS/dA_k over its positions; the weighted
-maps are summed, what is negative is cut off, and the rest is resized to the image. The colour says where the layer holds
-features that this label likes on the whole. One forward and a short backward pass.
+With A_k the maps of one layer and S the logit,
+
+    map = ReLU(sum_k w_k A_k),  w_k = mean over positions of dS/dA_k
+
+resized linearly to the image.
+
+What it tells: where the layer holds features that this label likes on the whole. On chest films it found the finding better than
+other gradient maps and still clearly less well than a radiologist (Saporta et al. 2022).
 
 What it cannot tell: anything finer than the layer's grid (a cell of a 7 x 7 grid is 32 pixels wide), what speaks against
-the label, and how much of the logit it stands for. Averaging the gradient over space can light up places that the network
-did not use (Draelos and Carin 2020): HiResCAM does without the average. On chest films it found the finding better than
-other gradient maps and still clearly less well than a radiologist (Saporta et al. 2022). For segmentation S is the sum of
-the label's logits over the region, as in Seg-Grad-CAM (Vinogradova et al. 2020). Networks of tokens (vision transformers)
-are refused: which token stands where is theirs to know, and a class token stands nowhere.
+the label, and how much of the logit it stands for.
+
+Known failures: averaging the gradient over space can light up places that the network did not use (Draelos and Carin 2020); HiResCAM
+does without the average. Networks of tokens (vision transformers) are refused: which token stands where is theirs to know, and a class
+token stands nowhere.
+
+Cost: one forward and a short backward pass. For segmentation S is the sum of the label's logits over the region, as in
+Seg-Grad-CAM (Vinogradova et al. 2020).
 
 The family shares what is here: which layer is looked at, and how its map becomes one of the image.
 """
@@ -166,6 +174,6 @@ def grad_cam_map(request: Request, path: str, explainer: str) -> tuple[Tensor, s
 )
 def grad_cam(request: Request, parameters: Mapping[str, Any]) -> Attribution:
     """ReLU(sum_k mean(dS/dA_k) A_k), resized linearly to the input; the same in every channel; not negative."""
-    request = request.behind(parameters["target_layer"] or request.target_layer)
+    request = request.behind(parameters["target_layer"])
     cam, path = grad_cam_map(request, parameters["target_layer"], "grad-cam")
     return attribution_of(request, cam, path)

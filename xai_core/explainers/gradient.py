@@ -1,4 +1,23 @@
-"""The gradient of the logit, and the gradient times the input (Simonyan et al. 2014; Shrikumar et al. 2016)."""
+"""The gradient of the logit, and the gradient times the input: how the answer moves with each pixel.
+
+    gradient:          R = d logit / d x
+    input x gradient:  R = x * d logit / d x
+
+The gradient (Simonyan et al. 2014) is shown as its greatest magnitude over the channels; the product (Shrikumar et al. 2016)
+keeps its sign.
+
+What it tells: the gradient says how fast the logit would change if a pixel changed a little, the product what the pixel adds to
+the first-order expansion of the network at this image. In a network of ReLUs and max pools the product is LRP-0 (Ancona et al. 2018).
+
+What it cannot tell: how much of the logit a pixel accounts for. A unit that is saturated has no gradient and drops out, however
+much it matters (Sundararajan et al. 2017). The product is zero wherever the pixel is zero, and another map when black is written
+as another number (Kindermans et al. 2019).
+
+Known failures: gradients of deep networks resemble noise (Balduzzi et al. 2017), changes of the image that no eye sees can alter
+the map (Ghorbani et al. 2019), and products with the input look like the image whatever the network has learned (Adebayo et al. 2018).
+
+Cost: one forward and one backward pass.
+"""
 
 from __future__ import annotations
 

@@ -1,12 +1,23 @@
 """Gradient SHAP (Lundberg and Lee 2017; Erion et al. 2021, "expected gradients"): integrated gradients, expected over baselines.
 
-phi = E[(x' - b) * df/dx at b + alpha (x' - b)] over baselines b, alpha uniform in [0, 1] and x' = x + noise; one draw, one
-gradient (Erion et al., equation 4, with the SHAP package's noise). Where no baseline is neutral, taking several in turn
-("mixed": black, blur, mean, uniform) lets none of them decide alone. The values add up to f(x) minus the baselines'
-mean output as far as the draws allow, which is in the badge: it is a random estimate, and few draws make it grainy. Without
-a set of reference images it is no Shapley value of the population; the baselines are made from the image itself.
-Points on the way are drawn one from each of even strata, which has the same expectation and less scatter.
-Cost: one forward and one backward pass a draw. captum's GradientShap computes the same from draws without strata or seed.
+    R = E[(x' - b) * df/dx at b + alpha (x' - b)],  x' = x + noise,  alpha uniform in [0, 1],  b a baseline
+
+One draw, one gradient (Erion et al., equation 4, with the SHAP package's noise). Points on the way are drawn one from each of even
+strata, which has the same expectation and less scatter.
+
+What it tells: how much of the logit's difference to the baselines each pixel accounts for. Where no baseline is neutral, taking several
+in turn ("mixed": black, blur, mean, uniform) lets none of them decide alone. The values add up to f(x) minus the baselines' mean
+output as far as the draws allow, which is in the badge.
+
+What it cannot tell: Shapley values of a population: without a set of reference images the baselines are made from the image itself.
+
+Known failures: it is a random estimate, and few draws make it grainy. On the way the network sees images it was never trained on. Of
+methods that add up so and are linear in the network Bilodeau et al. 2024 prove that they need not do better than guessing at what
+a change of one pixel would do.
+
+Cost: one forward and one backward pass a draw.
+
+Peers: captum's GradientShap computes the same from draws without strata or seed.
 """
 
 from __future__ import annotations

@@ -1,15 +1,24 @@
 """Deconvnet (Zeiler and Fergus 2014) and guided backpropagation (Springenberg et al. 2015): gradients without their negative half.
 
-On the way back every ReLU lets only positive values R through: R+ whatever its own input was (deconvnet), or R+ where
-it was open, a > 0 (guided). All else is the chain rule; max pools go back to their winners. The maps are crisp, and that
-is their danger: they show edges that the first layers see, hardly what speaks for the target. Nie et al. 2018 (arXiv
-1805.07039) prove that they partially rebuild the image, and Adebayo et al. 2018 (arXiv 1810.03292) that guided
-backpropagation looks the same after the upper layers are made random. Read them as drawings of the input. Cost: two forward passes.
+On the way back every ReLU with input a lets only positive values R through; all else is the chain rule, and max pools go back to
+their winners:
 
-ReLUs are found among the operations that ran, so functional, in-place and repeated ones count; captum hooks
+    deconvnet:               R_in = max(R_out, 0)
+    guided backpropagation:  R_in = max(R_out, 0) where a > 0, else 0
+
+What it tells: which edges and textures of the image the network's units respond to. The maps are crisp: read them as drawings of the input.
+
+What it cannot tell: what speaks for the target as against another label, or against it.
+
+Known failures: crispness is their danger. Nie et al. 2018 (arXiv 1805.07039) prove that they partially rebuild the image, and Adebayo
+et al. 2018 (arXiv 1810.03292) find that guided backpropagation looks the same after the upper layers are made random. A network without any
+ReLU is refused, since the answer would be the plain gradient under another name; activations that are none follow the chain rule, which a note then says.
+
+Cost: two forward passes.
+
+Peers: ReLUs are found among the operations that ran, so functional, in-place and repeated ones count; captum hooks
 modules and silently leaves functional ones alone (on Inception its "guided" map is nearly the plain gradient). A clamp
-from zero (ReLU6) counts as a ReLU: open between its bounds. Activations that are none follow the chain rule, which
-``notes`` then says; a network without any ReLU is refused, since the answer would be the plain gradient under another name.
+from zero (ReLU6) counts as a ReLU: open between its bounds.
 """
 
 from __future__ import annotations
@@ -25,7 +34,7 @@ from xai_core.explainers.registry import explainer
 from xai_core.explainers.request import Attribution, Request
 from xai_core.propagate import Rule, gradient_walk
 from xai_core.rules.derivative import derivative_of
-from xai_core.steps import Recording, Step, Value
+from xai_core.steps import Recording, Step, Value, lower_bound
 
 CLAMPS = ("hardtanh", "clamp", "clamp_min")
 RECTIFIERS = ("relu", "threshold", *CLAMPS)
@@ -44,8 +53,7 @@ def is_rectifier(step: Step) -> bool:
     if step.operation == "threshold":
         return all(float(bound) == 0 for bound in step.arguments[1:3])
     if step.operation in CLAMPS:
-        low = step.arguments[1] if len(step.arguments) > 1 else step.options.get("min", -1.0)
-        return isinstance(low, int | float) and low == 0
+        return lower_bound(step) == 0
     return False
 
 

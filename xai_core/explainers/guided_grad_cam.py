@@ -1,12 +1,16 @@
 """Guided Grad-CAM (Selvaraju et al. 2017, section 3.2): guided backpropagation, kept where Grad-CAM looks.
 
-Grad-CAM's map, resized to the image, is multiplied position by position with guided backpropagation. The one brings the
-place, the other the fine lines: sharp pictures, one forward and two backward passes.
+    map = Grad-CAM resized to the image * guided backpropagation, position by position
 
-They look more exact than they are. Guided backpropagation draws edges of the image nearly whatever the network has learned:
-it recovers the image in theory (Nie et al. 2018), and randomising the upper layers hardly changes it, nor this product
-(Adebayo et al. 2018). So believe the place as far as Grad-CAM's, and read nothing out of the lines. It needs ReLUs, as guided
-backpropagation does, and a layer with maps, as Grad-CAM does.
+What it tells: the place, from the one, and the fine lines there, from the other. Believe the place as far as Grad-CAM's.
+
+What it cannot tell: anything by its lines. They look more exact than they are.
+
+Known failures: guided backpropagation draws edges of the image nearly whatever the network has learned: it recovers the image in theory
+(Nie et al. 2018), and randomising the upper layers hardly changes it, nor this product (Adebayo et al. 2018). It needs ReLUs, as
+guided backpropagation does, and a layer with maps, as Grad-CAM does.
+
+Cost: one forward and two backward passes.
 """
 
 from __future__ import annotations

@@ -1,11 +1,21 @@
 """Integrated gradients (Sundararajan, Taly and Yan 2017): the gradient, averaged on the straight way from a baseline.
 
-phi = (x - x0) * integral over alpha from 0 to 1 of df/dx at x0 + alpha (x - x0) (their equation 1); the integral by Gauss and
-Legendre's rule, which is exact for polynomials of degree 2 steps - 1. The values add up to f(x) - f(x0): how well they do is
-in the badge, and more steps make it better. It tells how much of the difference to the baseline each pixel accounts for. It
-cannot tell anything of pixels that equal the baseline, it changes with the baseline (Sturmfels et al. 2020), it inherits
-the noise of gradients (Smilkov et al. 2017), and on the way the network sees images it was never trained on.
-Cost: one forward and one backward pass a step. captum's default rule is the same, with 50 steps.
+    R = (x - x0) * integral over alpha from 0 to 1 of df/dx at x0 + alpha (x - x0)
+
+(their equation 1); the integral by Gauss and Legendre's rule, which is exact for polynomials of degree 2 steps - 1. The values add up
+to f(x) - f(x0): how well they do is in the badge, and more steps make it better.
+
+What it tells: how much of the difference to the baseline each pixel accounts for.
+
+What it cannot tell: anything of pixels that equal the baseline; it changes with the baseline (Sturmfels et al. 2020).
+
+Known failures: it inherits the noise of gradients (Smilkov et al. 2017), and on the way the network sees images it was never trained
+on. Of methods that add up so and are linear in the network Bilodeau et al. 2024 prove that they need not do better than guessing
+at what a change of one pixel would do.
+
+Cost: one forward and one backward pass a step.
+
+Peers: captum's default rule is the same, with 50 steps.
 """
 
 from __future__ import annotations

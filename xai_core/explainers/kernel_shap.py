@@ -2,14 +2,23 @@
 
 Each superpixel is a player, v(S) the score of the image with only the superpixels of S shown, and a superpixel's value the
 mean of what it adds over all orders in which superpixels could appear. That is the solution of the regression of v on
-coalitions under the Shapley kernel (K-1) / (binom(K, s) s (K-s)) whose values sum to v(all) - v(none) (their theorem 2). With up to
-11 superpixels all 2^K coalitions are run and the values are exact; with more, coalition sizes are drawn by the kernel's mass,
-each coalition together with its complement (paired sampling, Covert and Lee 2021), and the sum is still kept exactly.
+coalitions of s among K superpixels under the Shapley kernel
 
-Completeness is what it has over LIME and occlusion: values sum to f(x) - f(all hidden), and two superpixels that stand in for each
-other share. What it cannot tell: how a superpixel matters given its neighbours as they are; most coalitions are images no one has
-seen, and the network's answer there is not evidence of medicine (Kumar et al. 2020). It depends on the segmentation and on the fill.
+    weight = (K - 1) / (binom(K, s) s (K - s)),  sum of values = v(all) - v(none)
+
+(their theorem 2). With up to 11 superpixels all 2^K coalitions are run and the values are exact; with more, coalition sizes are drawn by
+the kernel's mass, each coalition together with its complement (paired sampling, Covert and Lee 2021), and the sum is still kept exactly.
+
+What it tells: a fair division. Values sum to f(x) - f(all hidden), which LIME's and occlusion's do not, and two superpixels that
+stand in for each other share.
+
+What it cannot tell: how a superpixel matters given its neighbours as they are.
+
+Known failures: most coalitions are images no one has seen, and the network's answer there is not evidence of medicine (Kumar et al.
+2020; Slack et al. 2020). It depends on the segmentation and on the fill.
+
 Cost: 2^K forward passes up to 11 superpixels, else as many as samples are drawn.
+
 Peers: captum draws unpaired and gives the two ends a weight of a million instead of keeping the sum exactly.
 """
 
@@ -75,7 +84,7 @@ def constrained(coalitions: Tensor, gains: Tensor, weights: Tensor, total: float
     name="kernel-shap",
     title="Kernel SHAP",
     family="perturbation",
-    taxonomy=("black box", "perturbation", "surrogate"),
+    taxonomy=("black box", "surrogate", "local"),
     parameters=(
         *SUPERPIXELS,
         Parameter(

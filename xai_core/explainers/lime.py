@@ -2,13 +2,22 @@
 
 Coalitions z of K superpixels are drawn (each shown with probability one half; the first shows all), the network scores each copy,
 and a ridge regression of the scores on z, with a free intercept, is fitted under the weights
-exp(-d^2 / (2 width^2)), d = 1 - cos(z, 1) = 1 - sqrt(shown / K). A superpixel's value is its coefficient: what showing it adds to
-the score, other superpixels on average left as they fall. Every pixel of a superpixel shows that value.
 
-R^2 says how much of the network's behaviour the linear model describes: near 1 the map can be read as it stands, far below it
-the superpixels act together and no single number describes one of them. The map depends on the segmentation, on the kernel's
-width, on the fill and on the draws: repeat with another seed (Slack et al. 2020 show how its off-distribution copies can be
-exploited; Garreau and von Luxburg 2020 how the width decides). Cost: one forward pass a sample drawn.
+    weight = exp(-d^2 / (2 width^2)),  d = 1 - cos(z, 1) = 1 - sqrt(shown / K)
+
+A superpixel's value is its coefficient. Every pixel of a superpixel shows that value.
+
+What it tells: what showing a superpixel adds to the score, other superpixels on average left as they fall. R^2 says how much of the
+network's behaviour the linear model describes: near 1 the map can be read as it stands.
+
+What it cannot tell: what superpixels do together. With R^2 far below 1 no single number describes one of them.
+
+Known failures: the map depends on the segmentation, on the kernel's width (Garreau and von Luxburg 2020), on the fill and on the
+draws: repeat with another seed. Slack et al. 2020 show how its off-distribution copies can be exploited, Alvarez-Melis and Jaakkola
+2018 how much it differs between images that are nearly the same.
+
+Cost: one forward pass a sample drawn.
+
 Peers: captum's kernel is the same; the authors' code writes sqrt(exp(-d^2 / w^2)), which is the same too.
 """
 
@@ -60,7 +69,7 @@ def ridge(coalitions: Tensor, scores: Tensor, weights: Tensor, penalty: float) -
     name="lime",
     title="LIME",
     family="perturbation",
-    taxonomy=("black box", "perturbation", "surrogate"),
+    taxonomy=("black box", "surrogate", "local"),
     parameters=(
         *SUPERPIXELS,
         Parameter("samples", "int", 500, "Copies with some superpixels hidden.", 10, 100000, 10),

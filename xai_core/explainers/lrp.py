@@ -1,4 +1,25 @@
-"""Layer-wise relevance propagation: one explainer for every composite (semantics, sections 2 to 5, 9)."""
+"""Layer-wise relevance propagation (LRP): the logit is shared out backwards, layer by layer, until it lies on the pixels.
+
+A layer with inputs a_i, weights w_ij and outputs z_j = sum_i a_i w_ij + b_j, whose outputs hold the relevance R_j, hands it down as
+
+    R_i = sum_j share_ij R_j
+
+and the rule says what the share of input i in output j is. A composite is the table that gives every layer its rule. Activations
+pass relevance unchanged, max pools give it to the winner, sums of branches share it as the rule of their row says, concatenations
+are cut at their seams. The books say where the logit went: seed = map + bias + stabiliser + filtered + stopped.
+
+What it tells: which pixels carried the logit, in units of the logit: warm ones spoke for the target, cold ones against it.
+
+What it cannot tell: what the network would say without a pixel. Relevance is a share of this answer, no forecast of another one
+(occlusion is). The composite decides as much as the network does; of two rules with two maps neither is the true one.
+
+Known failures: rules that follow positive products alone lose sight of the upper layers, so that the maps of different labels
+resemble each other (Sixt et al. 2020). Rules that let both signs cancel follow the gradient's noise and can grow without bound in
+deep residual networks. One rule throughout is worse than a composite (Kohlbrenner et al. 2020). As with gradients, small changes
+of the image can be made that alter the map and not the answer (Dombrowski et al. 2019).
+
+Cost: one forward pass and one walk back, three to seven forward passes in all; no baseline to choose and nothing random.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +37,15 @@ from xai_core.composites import COMPOSITES, Assignment, Composite, last_layers
 from xai_core.errors import UnboundedError, UnsupportedOperationError
 from xai_core.explainers.registry import ExplainerInfo, explainers, register, registered_names, unregister
 from xai_core.explainers.request import Attribution, Request, closed
+from xai_core.explainers.texts import cleaned, joined
 from xai_core.parameters import Parameter
 from xai_core.propagate import relevance_walk
 from xai_core.rules.books import Books
 from xai_core.rules.context import Context, Shares, StepRule
 from xai_core.rules.filters import RelevanceFilter
 from xai_core.rules.layers import layer_of
-from xai_core.rules.operations import ACTIVATIONS, AVERAGES
+from xai_core.rules.linear import described
+from xai_core.rules.operations import ACTIVATIONS, AVERAGES, MAXIMA
 from xai_core.steps import Recording, Step, Value
 
 SEED = Parameter(
@@ -155,10 +178,35 @@ def _run(composite: Composite) -> Callable[[Request, Mapping[str, Any]], Attribu
         )
         relevance = filtered_walk(context, request.logit_value, seed, filter_of(given))
         return Attribution(
-            relevance, closed(books.account(seed, relevance)), request.targets(), rules=dict(context.chosen)
+            relevance,
+            closed(books.account(seed, relevance)),
+            request.targets(),
+            rules=dict(context.chosen),
+            replaced=context.replaced,
+            idle=(*idle_rows(assignment, composite, given), *idle_parameters(request, given)),
         )
 
     return run
+
+
+def idle_rows(assignment: Assignment, composite: Composite, given: Mapping[str, Any]) -> list[str]:
+    """Rows that no layer had, where they name layers or were changed by a parameter."""
+    usual = composite.rows({**given, **{parameter.name: parameter.default for parameter in composite.parameters}})
+    return [
+        f"the row '{place}' ({described(rule)}), since no layer is there"
+        for (place, rule), (_, default) in zip(assignment.rows[:-1], usual, strict=False)
+        if place not in assignment.used and (place.startswith("name:") or rule != default)
+    ]
+
+
+def idle_parameters(request: Request, given: Mapping[str, Any]) -> list[str]:
+    """Parameters away from their defaults that this network has no use for."""
+    idle = []
+    if given.get("seed") == "contrast" and request.logits.shape[1] == 1:
+        idle.append("the contrast to other labels, since there is one label only")
+    if given.get("pooling") == "proportional" and not any(s.operation in MAXIMA for s in request.recording.steps):
+        idle.append("proportional pooling, since there is no max pool")
+    return idle
 
 
 def _refuse_negative(recording: Recording, name: str) -> None:
@@ -225,7 +273,24 @@ def _info(made: Composite) -> ExplainerInfo:
         has_account=True,
         cost=made.cost,
         revision=made.revision,
+        text=composite_text(made),
         run=_run(made),
+    )
+
+
+def composite_text(made: Composite) -> str:
+    """Summary and docstring of a composite, its table from row to rule, the docstring of each rule in it, and of LRP."""
+    rows = made.rows({parameter.name: parameter.default for parameter in made.parameters})
+    width = max(len(place) for place, _ in rows)
+    table = "\n".join(f"    {place:{width}}  {rule}" for place, rule in rows)
+    rules = {cleaned(type(rule).__doc__): str(rule).split(":")[0] for _, rule in rows}
+    return joined(
+        f"{made.title}. {made.summary}",
+        cleaned(made.rows.__doc__),
+        "Rows, of which the first that fits a layer decides:",
+        table,
+        *(f"Rule {name}: {text}" for text, name in rules.items()),
+        cleaned(__doc__),
     )
 
 

@@ -1,7 +1,22 @@
-"""LRP of the 3-D U-Net study, for pass and clamp filters on volumes (Tjoa et al., arXiv 1911.08136; semantics, section 5).
+"""LRP of the 3-D U-Net study, for pass and clamp filters on volumes (Tjoa et al., arXiv 1911.08136).
 
-Every convolution and up-convolution R = x * W+^T (R / (W+ x + 1e-9)) with x signed and no bias, from the whole output.
-``variant="text"`` cuts concatenations properly and adds what meets at a skip; ``"published-code"`` follows the code.
+Every convolution and up-convolution follows positive weights against signed inputs, without bias, from the whole output:
+
+    R = x * W+^T (R' / (W+ x + 1e-9))
+
+R' is the relevance of the layer's output. Max pools give to the winner, batch norm and activations pass. `variant` text cuts
+concatenations properly and adds what meets at a skip; published-code follows the code, which takes the skip's relevance from the
+wrong half of the cut, halves where branches meet and has a first layer of its own.
+
+What it tells: on which voxels and modalities a segmentation rested as a whole, with the study's filters to keep strong or weak
+relevance apart.
+
+What it cannot tell: one label from another. Everything the network puts out is explained at once, every class and every position.
+
+Known failures: W+ x may pass zero where inputs are negative, and relevance is then large and of either sign; look at the
+amplification among the badge's numbers. Filters remove relevance, which the books count, and say nothing of why it was there.
+
+Cost: one forward pass and one walk back, about three forward passes.
 """
 
 from __future__ import annotations

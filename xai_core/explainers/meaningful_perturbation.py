@@ -2,18 +2,25 @@
 
 A mask m, one number a coarse cell, enlarged linearly and in 0..1, starts at one half everywhere (at one it can be stuck there) and is
 learned by gradient descent (Adam) so as to minimise
-    max(0, 1 - (score(x) - score(x * m + blur * (1 - m))) / D) + l1 * mean(1 - m) + tv * mean(|grad m|^3),
-D = |score(x) - score(blur)| (equation 3 of 2017, with beta = 3): the score gone, little blurred, in one piece. Each step sees the mask moved against the image by some
-pixels (jitter, their equation 4), so that it cannot live on single pixels. The map is 1 - m: how much of a position was blurred away.
-The papers lower a probability, which ends at zero; a logit has no end, so here the score is gone when as much is lost as full blur
-changes, and lowering it further earns nothing. Dividing by D makes l1 and tv mean the same for every network.
 
-It shows where hiding little costs much: a small region that suffices to silence the network, not all that speaks, and nothing that
-speaks against the target. Of two findings that stand in for each other it blurs both. The optimisation may end in another
-minimum from another start or with other weights of its terms, and a mask can find an artefact that fools the network rather than
-evidence (both papers say so). Blur removes texture, not the mean: what is large and smooth stays. Where the image scores
-about as its blur does there is nothing to take away, and the badge shows it. Cost: a gradient a step, about 450 forward passes.
-Needs the network's operations: gradients are walked on a recording of each step, so the module is never touched.
+    max(0, 1 - (score(x) - score(x * m + blur * (1 - m))) / D) + l1 * mean(1 - m) + tv * mean(|grad m|^3),
+    D = |score(x) - score(blur)|,  map = 1 - m
+
+(equation 3 of 2017, with beta = 3): the score gone, little blurred, in one piece. Each step sees the mask moved against the image by some
+pixels (jitter, their equation 4), so that it cannot live on single pixels. The papers lower a probability, which ends at zero; a
+logit has no end, so here the score is gone when as much is lost as full blur changes, and lowering it further earns nothing. Dividing
+by D makes l1 and tv mean the same for every network.
+
+What it tells: where hiding little costs much: a small region that suffices to silence the network.
+
+What it cannot tell: all that speaks for the target, or anything that speaks against it. Of two findings that stand in for each other it blurs both.
+
+Known failures: the optimisation may end in another minimum from another start or with other weights of its terms, and a mask can
+find an artefact that fools the network rather than evidence (both papers say so). Blur removes texture, not the mean: what is large
+and smooth stays. Where the image scores about as its blur does there is nothing to take away, and the badge shows it.
+
+Cost: a gradient a step, about 450 forward passes. It needs the network's operations: gradients are walked on a recording of each
+step, so the module is never touched.
 """
 
 from __future__ import annotations

@@ -1,15 +1,21 @@
 """Occlusion (Zeiler and Fergus 2014): what the score loses when a part of the input is hidden. Any network, no look inside.
 
-By space, a window slides over the image (a block over the volume), the same in every channel: each position shows
-score(x) - score(window replaced), averaged over the windows that cover it. By modality, one input channel after the other is
-hidden wholly: each channel shows score(x) - score(channel replaced), the same everywhere in it. Positive: the score fell, so
-what was hidden spoke for the target.
+    by space:     R(p) = mean over windows W that cover p of (score(x) - score(x with W replaced))
+    by modality:  R(channel) = score(x) - score(x with the channel replaced)
 
-It tells what the network does with an image that lacks something, which is a fact about the network and easy to understand. It
-cannot tell the share of parts that stand in for each other: hide one of two equal findings and nothing is lost. A hidden window is
-also a new edge, and an image the network never saw in training (Hooker et al. 2019); compare two fills before believing one.
-Maps are as coarse as the window. Cost: one forward pass a window, or a modality; on a processor (not on a graphics card) only the
-part of the early layers that a window can reach is computed anew, which changes nothing but the rounding.
+By space, a window slides over the image (a block over the volume), the same in every channel. By modality, one input channel after
+the other is hidden wholly, and the value is the same everywhere in it. Positive: the score fell, so what was hidden spoke for the target.
+
+What it tells: what the network does with an image that lacks something, which is a fact about the network and easy to understand.
+
+What it cannot tell: the share of parts that stand in for each other: hide one of two equal findings and nothing is lost. Maps are
+as coarse as the window.
+
+Known failures: a hidden window is also a new edge, and an image the network never saw in training (Hooker et al. 2019); window and
+fill change the map, so compare two fills before believing one.
+
+Cost: one forward pass a window, or a modality; on a processor (not on a graphics card) only the part of the early layers that a
+window can reach is computed anew, which changes nothing but the rounding.
 """
 
 from __future__ import annotations

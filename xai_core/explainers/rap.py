@@ -1,4 +1,26 @@
-"""Relative attributing propagation (Nam et al., AAAI 2020): who matters first, then for or against (semantics, section 6)."""
+"""Relative attributing propagation, RAP (Nam et al., AAAI 2020): who matters first, then for or against.
+
+From the logit's layer every unit gets its share r_i = a_i w_i, made an influence (equation 4); every layer further down sends
+relevance along positive products z+ and, in proportion, along negative products z- as well (equation 5):
+
+    last:   R_i = |r_i| * sum(r) / sum|r|
+    below:  R_i = sum_j (z+_ij / Z+_j R_j + z-_ij / Z-_j R_j |Z-_j| / (|Z+_j| + |Z-_j|))
+
+Z+_j and Z-_j are the sums of z+_ij and z-_ij over i. What equation 5 adds is then taken evenly from the activated units (equation 6),
+so that the sum is kept: what matters little becomes negative. The first layer is `box`, without that shift.
+
+What it tells: what the network used (warm) and what it hardly used (cold), nearly without empty areas, its sum the logit's.
+
+What it cannot tell: cold is first of all "less than the others", since the shift is the same for all activated units; a cold pixel need not
+speak against the target. Where the logit is negative all signs turn over. The influence of the last layer forgets the sign of
+single units, so evidence against the target spreads as relevance too.
+
+Known failures: most of the relevance follows positive products, as in rules of which Sixt et al. 2020 show that they depend little on
+the upper layers, so the maps of different labels resemble each other; relative sectional propagation, by the same authors, was made to
+tell labels apart. The published code splits weights instead of products and doubles the sum of a signed input (`variant` published-code).
+
+Cost: one forward pass and one walk back with two products a layer, about five forward passes.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +28,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from xai_core.composites import HIGH, LOW, first_layers, last_layers
-from xai_core.explainers.lrp import ALTERNATIVES, FILTERS, POOLING, SEED, filter_of, filtered_walk, seed_of
+from xai_core.explainers.lrp import (
+    ALTERNATIVES,
+    FILTERS,
+    POOLING,
+    SEED,
+    filter_of,
+    filtered_walk,
+    idle_parameters,
+    seed_of,
+)
 from xai_core.explainers.registry import explainer
 from xai_core.explainers.request import Attribution, Request, closed
 from xai_core.parameters import Parameter
@@ -89,7 +120,12 @@ def rap(request: Request, parameters: Mapping[str, Any]) -> Attribution:
     )
     relevance = filtered_walk(context, request.logit_value, seed, filter_of(parameters))
     return Attribution(
-        relevance, closed(books.account(explained, relevance)), request.targets(), rules=dict(context.chosen)
+        relevance,
+        closed(books.account(explained, relevance)),
+        request.targets(),
+        rules=dict(context.chosen),
+        replaced=context.replaced,
+        idle=tuple(idle_parameters(request, parameters)),
     )
 
 

@@ -8,23 +8,39 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from xai_core.errors import ParameterError
+from xai_core.explainers.texts import text_of
 from xai_core.parameters import Parameter
 
 if TYPE_CHECKING:
     from xai_core.explainers.request import Attribution, Request
+
+GROUPS: Mapping[tuple[str, ...], str] = MappingProxyType(
+    {
+        ("white box", "network structure"): "White box: by network structure",
+        ("white box", "linearisation"): "White box: by linearisation",
+        ("white box", "perturbation"): "White box: by perturbation",
+        ("white box", "adversarial"): "White box: adversarial",
+        ("black box", "perturbation"): "Black box: by perturbation",
+        ("black box", "surrogate"): "Black box: by a simpler model",
+        ("black box", "adversarial"): "Black box: adversarial",
+    }
+)
+"""The kinds of explainers in the order of menus: what is needed of the network, and how it is explained."""
 
 
 @dataclass(frozen=True)
 class ExplainerInfo:
     """What an explainer says of itself.
 
-    ``family``: "LRP", "RAP", "gradient", "CAM", "perturbation". ``taxonomy``: place in the survey, for example
-    ("white box", "network structure", "local"). ``dims``: numbers of space axes it works on.
+    ``family``: "LRP", "RAP", "gradient", "CAM", "perturbation". ``taxonomy``: place in the survey: one of ``GROUPS``, then
+    "local" (of one image) or "global". ``text``: what it does, tells and cannot tell, costs, and where it fails: its docstrings,
+    filled by the registry. ``dims``: numbers of space axes it works on.
     ``is_signed``: whether negative values mean evidence against. ``reduce``: how a film's map is made of its channels
     ("sum", "max-abs", "mean").
     ``revision``: what else decides the answer, empty for what is part of the program (a composite's file has its digest).
@@ -50,7 +66,13 @@ class ExplainerInfo:
     cost: float = 3.0
     revision: str = ""
     model: str = ""
+    text: str = field(default="", repr=False)
     run: Callable[[Request, Mapping[str, Any]], Attribution] = field(repr=False, compare=False, default=None)  # type: ignore[assignment]
+
+    @property
+    def group(self) -> str:
+        """The kind of explainer in words, as menus have it."""
+        return GROUPS.get(self.taxonomy[:2], ": ".join(self.taxonomy[:2]).capitalize())
 
     def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """All parameters with defaults filled in; raises :class:`ParameterError` for unknown names or bad values."""
@@ -87,10 +109,20 @@ def explainer(**declared: Any) -> Callable[[Callable[..., Attribution]], Callabl
     """Register the decorated ``run(request, parameters) -> Attribution`` under what is declared."""
 
     def add(run: Callable[..., Attribution]) -> Callable[..., Attribution]:
-        register(ExplainerInfo(run=run, **declared))
+        register(ExplainerInfo(run=run, **{"text": text_of(run), **declared}))
         return run
 
     return add
+
+
+def grouped(infos: Iterable[ExplainerInfo]) -> dict[str, list[ExplainerInfo]]:
+    """``infos`` by kind, kinds in the order of ``GROUPS``; within a kind family by family, the cheapest first."""
+    found = list(infos)
+    families = list(dict.fromkeys(info.family for info in found))
+    titles = dict.fromkeys([*GROUPS.values(), *(info.group for info in found)])
+    sorted_infos = sorted(found, key=lambda info: (families.index(info.family), info.cost, info.title))
+    groups = {title: [info for info in sorted_infos if info.group == title] for title in titles}
+    return {title: members for title, members in groups.items() if members}
 
 
 def explainers() -> dict[str, ExplainerInfo]:

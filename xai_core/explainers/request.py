@@ -28,7 +28,8 @@ _OUTPUT_ACTIVATIONS = frozenset({"sigmoid", "_softmax", "_log_softmax", "log_sig
 @dataclass(frozen=True)
 class Attribution:
     """``relevance`` (N, C, *space) like the input, signed; ``account``: the books (floats for one sample, else (N,) tensors), or None;
-    ``target`` the label index of every sample; ``notes``: sentences for the person; ``rules``: rule by module path; ``facts``: numbers of the method.
+    ``target`` the label index of every sample; ``notes``: sentences for the person; ``rules``: rule by module path; ``facts``: numbers of the method;
+    ``replaced``: what stood in for the method's rule, and in which layers; ``idle``: what was asked for and had nothing to act on.
     """
 
     relevance: Tensor
@@ -37,6 +38,8 @@ class Attribution:
     notes: tuple[str, ...] = ()
     rules: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, float | str] = field(default_factory=dict)
+    replaced: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    idle: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,9 @@ class Request:
         return self.shared
 
     def behind(self, path: str) -> Request:
-        """The same request for what lies behind the layer ``path`` alone: where nobody shares a recording, the pass up to
+        """The same request for what lies behind the layer ``path`` (or the card's) alone: where nobody shares a recording, the pass up to
         the layer then costs a plain forward."""
+        path = path or self.target_layer
         if self.shared is not None or not path or path not in dict(self.module.named_modules()):
             return self
         tail = record_after(self.module, self.x, path, FOR_GRADIENTS)
@@ -99,6 +103,8 @@ class Request:
     @property
     def can_be_recorded(self) -> bool:
         """False for a module that hides its operations (scripted): black-box explainers only."""
+        if self.shared is not None:
+            return True
         return not any(isinstance(part, torch.jit.ScriptModule) for part in self.module.modules())
 
     @property

@@ -1,15 +1,22 @@
 """RISE (Petsiuk et al. 2018): the score an image keeps under random masks, on average over the masks that show a position.
 
 A mask is a coarse grid of zeros and ones, each one with probability p, enlarged linearly to a little more than the image and cut
-out at a random place, so that its cells are soft and their seams fall anywhere. The network scores x * mask + fill * (1 - mask),
-and the map is E[score * mask] / E[mask], both means over the masks drawn (their equation 6): the expected score where a position is
-shown. With ``centred`` the mean score is taken off, so that zero says "showing this makes no difference".
+out at a random place, so that its cells are soft and their seams fall anywhere. Over the masks drawn (their equation 6)
 
-It needs no look inside and no choice of segments, and it finds several findings at once. It cannot tell parts that only work
-together, and it is noisy: errors fall with the square root of the number of masks, and the map changes with the seed. Without
-centring every position carries the mean score, so compare positions with one another, not with zero. Cells as coarse as a seventh
-of the image hide small findings. Cost: one forward pass a mask.
-The published code divides by p instead of the mask's own mean; both tend to the same, but then a constant score already draws a
+    map = E[score(x * mask + fill * (1 - mask)) * mask] / E[mask]
+
+What it tells: the expected score where a position is shown. It needs no look inside and no choice of segments, and it finds several
+findings at once. With `centred` the mean score is taken off, so that zero says "showing this makes no difference".
+
+What it cannot tell: parts that only work together. Without centring every position carries the mean score, so compare positions with
+one another, not with zero. Cells as coarse as a seventh of the image hide small findings.
+
+Known failures: it is noisy: errors fall with the square root of the number of masks, and the map changes with the seed. Masked
+images are unlike those the network was trained on (Hooker et al. 2019).
+
+Cost: one forward pass a mask.
+
+Peers: the published code divides by p instead of the mask's own mean; both tend to the same, but then a constant score already draws a
 map, of how often each position happened to be shown.
 """
 

@@ -1,21 +1,30 @@
-"""Relative sectional propagation (Nam, Choi, Lee, AAAI 2021): RAP with what is hostile to the target set against it.
+"""Relative sectional propagation, RSP (Nam, Choi, Lee, AAAI 2021): RAP with what is hostile to the target set against it.
 
-What is computed. The network is cut at its last map with space (``target_layer``), whose units have activations a and
-gradients g of the explained logit. A unit with g >= 0 belongs to the target's section, one with g < 0 is hostile. Each starts
-with R_i = |a_i g_i|, hostile ones with a minus; where that is not yet the sum of a_i g_i (only where activations are negative) the
-difference is taken evenly from the units that hold any (RAP, equation 6). What the layers above add beyond that sum, their
-biases and whatever is curved in them, is booked as ``bias``. Both sections then go down together by RAP's equations 5
-and 6 (``rules.rap``, linear in R, so one walk carries both), with ``box`` in the first layer and the sum kept throughout.
+The network is cut at its last map with space (`target_layer`), whose units have activations a and gradients g of the explained
+logit. A unit with g >= 0 belongs to the target's section, one with g < 0 is hostile:
 
-Our reading. The paper's idea, comparative gradients that part target from hostile units before propagation, is kept; its
+    start:  R_i = |a_i g_i| for the target's section, R_i = -|a_i g_i| for hostile units
+
+Where that is not yet the sum of a_i g_i (only where activations are negative) the difference is taken evenly from the units that hold any (RAP,
+equation 6). What the layers above add beyond that sum, their biases and whatever is curved in them, is booked as `bias`. Both
+sections then go down together by RAP's equations 5 and 6 (linear in R, so one walk carries both), with `box` in the
+first layer and the sum kept throughout.
+
+What it tells: warm is evidence for the target; cold is evidence for something else, or against. Unlike RAP the signs do not hang on
+the sign of the logit.
+
+What it cannot tell: a hostile unit from one that the head merely counts down.
+
+Known failures: above the cut it is a linearisation: with several curved layers there, `bias` grows and the map stands for less.
+Below it, like RAP, it follows positive products, which depend little on the layers above them (Sixt et al. 2020).
+
+Cost: about that of RAP, five forward passes.
+
+Our reading: the paper's idea, comparative gradients that part target from hostile units before propagation, is kept; its
 own propagation rule and its purging of conflicting units are not: RAP's rule takes their place. The authors' code averages
 g over space for each channel and scales the start away; here each unit keeps its own g, so that the books close in units of
-the logit; behind global average pooling both agree. With ``compared`` the gradient is that of the target less the mean of the
+the logit; behind global average pooling both agree. With `compared` the gradient is that of the target less the mean of the
 other labels', which is then also what is explained: for networks whose labels exclude each other.
-
-What it tells. Warm: evidence for the target; cold: evidence for something else, or against. Unlike RAP the signs do not hang on
-the sign of the logit. It cannot tell a hostile unit from one that the head merely counts down, and above the cut it is
-a linearisation: with several curved layers there, ``bias`` grows and the map stands for less. Cost: about that of RAP.
 """
 
 from __future__ import annotations
@@ -29,7 +38,7 @@ from torch import Tensor
 from xai_core.composites import HIGH, LOW, first_layers, last_layers
 from xai_core.errors import ParameterError, UnsupportedOperationError
 from xai_core.explainers.grad_cam import TARGET_LAYER, layer_value
-from xai_core.explainers.lrp import ALTERNATIVES, FILTERS, POOLING, filter_of, filtered_walk
+from xai_core.explainers.lrp import ALTERNATIVES, FILTERS, POOLING, filter_of, filtered_walk, idle_parameters
 from xai_core.explainers.rap import LINEAR, sums
 from xai_core.explainers.registry import explainer
 from xai_core.explainers.request import Attribution, Request, closed
@@ -96,7 +105,15 @@ def rsp(request: Request, parameters: Mapping[str, Any]) -> Attribution:
     )
     relevance = filtered_walk(context, value, start, filter_of(parameters))
     account = closed(books.account(seed, relevance))
-    return Attribution(relevance, account, request.targets(), rules=dict(context.chosen), facts={"target_layer": path})
+    return Attribution(
+        relevance,
+        account,
+        request.targets(),
+        rules=dict(context.chosen),
+        facts={"target_layer": path},
+        replaced=context.replaced,
+        idle=tuple(idle_parameters(request, parameters)),
+    )
 
 
 def comparison(selection: Tensor) -> Tensor:

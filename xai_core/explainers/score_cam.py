@@ -1,16 +1,21 @@
 """Score-CAM (Wang et al. 2020): a layer's maps, each weighted by how the logit fares when only what it lights up is left.
 
-Every map A_k of the layer is resized to the image, scaled to 0..1 and multiplied with the image; the logit of that masked
-image, minus the logit of the baseline (an image of zeros, which is what a mask of zeros leaves), is the map's score. The
-softmax of the scores over the maps are the weights, and the positive part of the weighted sum is the result. No gradient is
-used, so a saturated network is no obstacle.
+Every map A_k of the layer is resized to the image and scaled to 0..1, which makes a mask H_k; the network sees the image through it:
 
-What it cannot tell: what speaks against the label, and anything finer than the layer's grid. It costs one forward pass a
-map (512 for a ResNet-18, 1024 for a DenseNet-121). The softmax makes the weights depend on the scale of the logits: far apart,
-one map takes all (the rule for segmentation, where the score is a sum over a whole region; a note says so); close together,
-every map weighs alike and the result is the layer's mean activity, whatever the label.
-``weights="increase"`` takes the scores themselves. Masked images are unlike anything the network was trained on, and zero,
-which they fade to, is black in the inputs of some models and mid grey in those of others.
+    map = ReLU(sum_k w_k A_k),  w = softmax over k of (f(x * H_k) - f(0))
+
+0 is an image of zeros, which is what a mask of zeros leaves. `weights` increase takes the scores themselves, without softmax.
+
+What it tells: which patterns of the layer are enough for the label by themselves. No gradient is used, so a saturated network is no obstacle.
+
+What it cannot tell: what speaks against the label, and anything finer than the layer's grid.
+
+Known failures: the softmax makes the weights depend on the scale of the logits: far apart, one map takes all (the rule for segmentation,
+where the score is a sum over a whole region; a note says so); close together, every map weighs alike and the result is the layer's
+mean activity, whatever the label. Masked images are unlike anything the network was trained on, and zero, which they fade to, is
+black in the inputs of some models and mid grey in those of others.
+
+Cost: one forward pass a map (512 for a ResNet-18, 1024 for a DenseNet-121).
 """
 
 from __future__ import annotations

@@ -1,12 +1,21 @@
 """SmoothGrad (Smilkov et al. 2017): the mean of a gradient method over noisy copies of the image.
 
-M(x) = 1/n sum_i m(x + e_i), e_i normal with standard deviation noise * (max x - min x) (their section 3). ``squared`` takes the
-mean of m squared (Hooker et al. 2019, arXiv 1806.10758), ``vargrad`` the variance of m over the copies (Adebayo et al. 2018,
-arXiv 1810.03307), both without a sign. Averaging takes out the fluctuation of gradients that makes their maps look like
-noise. It does not make the method faithful: Hooker et al. find the mean no better than the gradient alone, the squared
-and the variance better. Too much noise explains images that the network never saw, and the choice of n and noise is
-a matter of taste. Cost: n times the method (with integrated gradients n times its steps).
-captum's NoiseTunnel takes the noise in input units; here it is a share of the image's own range, as in the paper.
+    map = 1/n sum_i m(x + e_i),  e_i normal with standard deviation noise * (max x - min x)
+
+(their section 3), m the gradient method. `squared` takes the mean of m squared (Hooker et al. 2019, arXiv 1806.10758), `vargrad` the
+variance of m over the copies (Adebayo et al. 2018, arXiv 1810.03307), both without a sign.
+
+What it tells: what the gradient method says of this image and its near neighbours. Averaging takes out the fluctuation of gradients
+that makes their maps look like noise.
+
+What it cannot tell: more than the method that is averaged; its baseline and its blind spots stay.
+
+Known failures: calm is not faithful: Hooker et al. find the mean no better than the gradient alone, the squared and the variance better.
+Too much noise explains images that the network never saw, and the choice of n and noise is a matter of taste.
+
+Cost: n times the method (with integrated gradients n times its steps).
+
+Peers: captum's NoiseTunnel takes the noise in input units; here it is a share of the image's own range, as in the paper.
 """
 
 from __future__ import annotations

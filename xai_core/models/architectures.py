@@ -1,7 +1,8 @@
 """The networks a card may name: builders by name, weights not included.
 
 A new architecture is one decorated function here or in a module of its own; ``card.architecture`` picks it.
-All are plain ``nn.Module`` s of plain operations, so that every explainer has a rule for every step.
+All are plain ``nn.Module`` s of plain operations, so that every explainer has a rule for every step. Libraries of networks
+are imported where they are used: each takes seconds.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
-import torchvision
 from torch import nn
 
 from xai_core.errors import ModelError
@@ -101,6 +101,8 @@ def _lung_unet(card: Card) -> nn.Module:
 
 @architecture("resnet18")
 def _resnet18(card: Card) -> nn.Module:
+    import torchvision
+
     network: Any = torchvision.models.resnet18(num_classes=len(card.labels))
     network.conv1 = nn.Conv2d(card.input.channels, 64, 7, stride=2, padding=3, bias=False)
     return cast(nn.Module, network)
@@ -108,6 +110,8 @@ def _resnet18(card: Card) -> nn.Module:
 
 @architecture("vgg16")
 def _vgg16(card: Card) -> nn.Module:
+    import torchvision
+
     network: Any = torchvision.models.vgg16(num_classes=len(card.labels))
     network.features[0] = nn.Conv2d(card.input.channels, 64, 3, padding=1)
     return cast(nn.Module, network)
@@ -115,6 +119,8 @@ def _vgg16(card: Card) -> nn.Module:
 
 @architecture("densenet121")
 def _densenet121(card: Card) -> nn.Module:
+    import torchvision
+
     network: Any = torchvision.models.densenet121(num_classes=len(card.labels))
     network.features.conv0 = nn.Conv2d(card.input.channels, 64, 7, stride=2, padding=3, bias=False)
     return cast(nn.Module, network)

@@ -36,7 +36,8 @@ def relevance_rule(*operations: str) -> Callable[[StepRule], StepRule]:
 
 @dataclass
 class Context:
-    """One walk: the recording, the books, which linear rule each step got (``chosen``), and batch norms folded so far."""
+    """One walk: the recording, the books, which linear rule each step got (``chosen``), what another rule did in its place
+    (``replaced``), batch norms folded so far, and the outputs of ReLUs by the step whose only reader they are (``rectified``)."""
 
     recording: Recording
     books: Books
@@ -47,11 +48,19 @@ class Context:
     folds_norms: bool = True
     rules: Mapping[str, StepRule] = field(default_factory=lambda: RELEVANCE_RULES)
     folded: dict[int, Fold] = field(default_factory=dict)
+    rectified: dict[int, Value] = field(default_factory=dict)
     chosen: dict[str, str] = field(default_factory=dict)
     alternatives: tuple[str, ...] = ()
+    replaced: dict[str, list[str]] = field(default_factory=dict)
 
     def tensor(self, value: Value) -> Tensor:
         return self.recording.tensor(value)
+
+    def note(self, step: Step, rule: str) -> None:
+        """Say that ``rule`` shared out ``step`` in the place of the one that was asked for."""
+        places = self.replaced.setdefault(rule, [])
+        if (place := step.path or step.operation) not in places:
+            places.append(place)
 
     def unsupported(self, step: Step) -> UnsupportedOperationError:
         return UnsupportedOperationError(step.operation, step.path, self.explainer, self.alternatives)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +17,9 @@ import torch
 from torch import Tensor
 
 from xai_core.steps import Recording, Step, Value
+
+BLOCK = 1 << 20
+"""Weights of a block of a fully connected layer: what a processor's cache can hold."""
 
 
 class NormFold:
@@ -45,7 +49,7 @@ class NormFold:
     def signs(self) -> Tensor | None:
         """Sign of the scale of each channel, None where all are positive."""
         weight = constant(self._step.arguments[1])
-        return None if weight is None or bool((weight > 0).all()) else weight.sign()
+        return None if weight is None or float(weight.amin()) > 0 else weight.sign()
 
 
 class BiasFold:
@@ -63,12 +67,15 @@ Fold = NormFold | BiasFold
 class LinearLayer(ABC):
     """z = W a + b. ``weight`` and ``bias`` are the folded ones; ``scale_free_weight`` has them but for a positive
     factor per output, which rules without bias and with a common denominator do not see. ``valid`` (1, in, *space):
-    0 on taps that a padding step of its own put there, None where there is no such step.
+    0 on taps that a padding step of its own put there, None where there is no such step. ``rectified``: what a ReLU right
+    behind made of z, where there is one. ``output``: z itself, where the recording holds it.
     """
 
     weight: Tensor
     bias: Tensor | None
     valid: Tensor | None = None
+    rectified: Tensor | None = None
+    output: Tensor | None = None
 
     @property
     def scale_free_weight(self) -> Tensor:
@@ -77,6 +84,16 @@ class LinearLayer(ABC):
     def ones(self, like: Tensor) -> Tensor:
         """One sample of ones on the valid taps."""
         return torch.ones_like(like[:1]) if self.valid is None else self.valid
+
+    def is_silent_below(self, relevance: Tensor) -> bool:
+        """Whether only outputs z > 0 are known to have relevance, as they do behind a ReLU under rules that share by products."""
+        if self.rectified is None or self.rectified.shape != relevance.shape:
+            return False
+        return not bool(torch.logical_and(relevance, self.rectified.logical_not()).any())
+
+    def blocks(self) -> list[tuple[slice, LinearLayer]]:
+        """Layers of some of the outputs each, where the whole weight is better not copied; else nothing."""
+        return []
 
     @abstractmethod
     def forward(self, a: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -95,7 +112,9 @@ class LinearLayer(ABC):
         return self.backward(s, weight, like), self.backward(s, other, like)
 
     def bias_share(self, s: Tensor, bias: Tensor) -> Tensor:
-        """s * b, (N, ...): what the bias takes."""
+        """s * b, summed over space: what the bias takes."""
+        if bias.ndim == 1 and s.ndim > 2:
+            return s.sum(tuple(range(2, s.ndim))) * bias
         return s * self.shaped(bias, s)
 
     def shaped(self, bias: Tensor, like: Tensor) -> Tensor:
@@ -187,6 +206,19 @@ class FullyConnected(LinearLayer):
 
     def backward(self, s: Tensor, weight: Tensor, like: Tensor) -> Tensor:
         return s @ weight.t()
+
+    def blocks(self) -> list[tuple[slice, LinearLayer]]:
+        rows, outputs = self.weight.shape
+        size = max(1, BLOCK // rows)
+        return [(part, self._of(part)) for part in (slice(k, k + size) for k in range(0, outputs, size))]
+
+    def _of(self, outputs: slice) -> FullyConnected:
+        part = copy(self)
+        part.weight = self.weight[:, outputs]
+        part.bias = None if self.bias is None else self.bias.expand(self.weight.shape[1])[outputs]
+        part.rectified = None if self.rectified is None else self.rectified[..., outputs]
+        part.output = None if self.output is None else self.output[..., outputs]
+        return part
 
 
 class MatrixProduct(LinearLayer):

@@ -16,6 +16,7 @@ from typing import ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.functional import leaky_relu
 
 from xai_core.errors import ParameterError
 from xai_core.rules.books import Books, per_sample
@@ -26,14 +27,16 @@ BiasSplit = Literal["signed", "whole", "none"]
 
 @cache
 def described(rule: LinearRule) -> str:
-    """The rule with its numbers, as the page shows it."""
-    return repr(rule)
+    """The rule with its numbers in words, as the page shows it."""
+    return str(rule)
 
 
 class LinearRule(Hashable, Protocol):
-    """``keeps_norms``: whether a batch norm standing alone is a layer with a bias of its own (z, epsilon) or is passed through."""
+    """``keeps_norms``: whether a batch norm standing alone is a layer with a bias of its own (z, epsilon) or is passed through;
+    ``remakes_weights``: whether it splits or changes the weights, each output's for itself."""
 
     keeps_norms: ClassVar[bool]
+    remakes_weights: ClassVar[bool]
 
     def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
         """Relevance of ``a``."""
@@ -44,17 +47,31 @@ class LinearRule(Hashable, Protocol):
         ...
 
 
+def applied(
+    rule: LinearRule, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool
+) -> Tensor:
+    """Relevance of ``a`` by ``rule``; remade weights of a large matrix are made for a block of outputs at a time."""
+    blocks = layer.blocks() if rule.remakes_weights else []
+    if len(blocks) < 2:
+        return rule(layer, a, relevance, books, is_non_negative)
+    result = torch.zeros_like(a)
+    for outputs, block in blocks:
+        result += rule(block, a, relevance[..., outputs], books, is_non_negative)
+    return result
+
+
 def divided(relevance: Tensor, z: Tensor, books: Books) -> Tensor:
-    """R / z with 0 where z is exactly 0; that R goes to ``stopped``."""
+    """R / z with 0 where z is exactly 0; that R goes to ``stopped``. What is not finite otherwise stays so, and is seen."""
     s = relevance / z
     if isfinite(float(s.sum())):
         return s
-    s.nan_to_num_(0.0, inf, -inf)  # 0 / 0: nothing to lose
-    if not isfinite(float(s.sum())):
-        zero = z == 0
-        books.stopped += books.total(torch.where(zero, relevance, torch.zeros((), dtype=z.dtype, device=z.device)))
-        s.masked_fill_(zero, 0)
-    return s
+    if isfinite(float(relevance.sum())) and isfinite(float(z.sum())):
+        s.nan_to_num_(0.0, inf, -inf)  # of finite numbers only 0 / 0 is NaN: nothing to lose
+        if isfinite(float(s.sum())):
+            return s
+    zero = z == 0
+    books.stopped += books.total(torch.where(zero, relevance, torch.zeros((), dtype=z.dtype, device=z.device)))
+    return s.masked_fill_(zero, 0)
 
 
 def positive(tensor: Tensor) -> Tensor:
@@ -87,6 +104,14 @@ class Epsilon:
     relative: bool = False
     bias: bool = True
     keeps_norms: ClassVar[bool] = True
+    remakes_weights: ClassVar[bool] = False
+
+    def __str__(self) -> str:
+        bias = "" if self.bias else ", without bias"
+        if self.epsilon is None:
+            return f"z: each product's share of the sum{bias}"
+        unit = " of the layer's typical output" if self.relative else ""
+        return f"epsilon {self.epsilon:g}{unit}: each product's share, small sums damped{bias}"
 
     def _size(self, z: Tensor, books: Books) -> Tensor | float:
         if self.epsilon is None:
@@ -103,7 +128,8 @@ class Epsilon:
     def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
         weight = layer.weight
         bias = layer.bias if self.bias else None
-        s = self.ratio(layer.forward(a, weight, bias), relevance, books)
+        z = layer.output if layer.output is not None and bias is layer.bias else layer.forward(a, weight, bias)
+        s = self.ratio(z, relevance, books)
         if bias is not None:
             books.bias += books.total(layer.bias_share(s, bias))
         return layer.backward(s, weight, a).mul_(a)
@@ -126,6 +152,14 @@ class AlphaBeta:
     beta: float = 0.0
     bias_split: BiasSplit = "signed"
     keeps_norms: ClassVar[bool] = False
+    remakes_weights: ClassVar[bool] = True
+
+    def __str__(self) -> str:
+        bias = {"signed": "biases by their sign", "whole": "the whole bias in each half", "none": "without bias"}
+        against = "" if self.beta == 0 else f" less {self.beta:g} x negative ones"
+        name = "plus" if self == PLUS else f"alpha {self.alpha:g} beta {self.beta:g}"
+        factor = "" if self.alpha == 1 else f"{self.alpha:g} x "
+        return f"{name}: {factor}positive products{against}, {bias[self.bias_split]}"
 
     def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
         bias = None if self.bias_split == "none" else layer.bias
@@ -186,41 +220,50 @@ class AlphaBeta:
 
 @dataclass(frozen=True)
 class Gamma:
-    """w -> w + gamma w+, for inputs of both signs (Andéol et al. 2021; zennit's ``Gamma``).
+    """R_i = sum_j a_i (w_ij + gamma w_ij+) / sum_i a_i (w_ij + gamma w_ij+) R_j, in a form for inputs of both signs (Andéol et al. 2021).
 
-    Outputs z_j > 0 share by a+ (w + g w+) + a- (w + g w-), outputs z_j < 0 by a+ (w + g w-) + a- (w + g w+); biases alike.
-    An output of exactly zero sends its relevance to ``stopped``.
+    It is zennit's ``Gamma``. Outputs z_j > 0 share by a+ (w + g w+) + a- (w + g w-), outputs z_j < 0 by a+ (w + g w-) + a- (w + g w+); biases alike.
+    An output of exactly zero sends its relevance to ``stopped``. Since w+ and w- are (w +- |w|) / 2, both cases are one:
+    R_i = sum_j (c a_i w_ij s(z_j) + h |a_i w_ij|) / (c |z_j| + h sum_i |a_i w_ij|) R_j with h = g / 2, c = 1 + h, the bias an
+    input of 1: two passes down and two up for all four quadrants, and no difference of two large terms below the line.
     """
 
     gamma: float = 0.25
     keeps_norms: ClassVar[bool] = False
+    remakes_weights: ClassVar[bool] = True
+
+    def __str__(self) -> str:
+        return f"gamma {self.gamma:g}: what has the output's sign counts {1 + self.gamma:g}-fold"
 
     def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
         weight, bias = layer.weight, layer.bias
+        if is_non_negative and layer.is_silent_below(relevance):
+            return self._upper(layer, a, weight, bias, relevance, books)
+        half, whole = self.gamma / 2, 1 + self.gamma / 2
+        size, magnitude = weight.abs(), a if is_non_negative else a.abs()
         z = layer.forward(a, weight, bias)
-        up_weight, down_weight = weight + self.gamma * positive(weight), weight + self.gamma * negative(weight)
-        result = torch.zeros_like(a)
-        for chosen, same, other, part in (
-            (z > 0, up_weight, down_weight, positive),
-            (z < 0, down_weight, up_weight, negative),
-        ):
-            own = torch.where(chosen, relevance, torch.zeros((), dtype=z.dtype, device=z.device))
-            modified = None if bias is None else bias + self.gamma * part(bias)
-            if is_non_negative:
-                denominator = layer.forward(a, same, modified)
-            else:
-                denominator = layer.forward_pair(positive(a), negative(a), same, other, modified)
-            denominator = torch.where(chosen, denominator, torch.ones((), dtype=z.dtype, device=z.device))
-            s = divided(own, denominator, books)
-            if is_non_negative:
-                result += layer.backward(s, same, a).mul_(a)
-            else:
-                from_up, from_down = layer.backward_pair(s, same, other, a)
-                result.addcmul_(positive(a), from_up).addcmul_(negative(a), from_down)
-            if modified is not None:
-                books.bias += books.total(layer.bias_share(s, modified))
-        books.stopped += books.total(torch.where(z == 0, relevance, torch.zeros((), dtype=z.dtype, device=z.device)))
-        return result
+        total = layer.forward(magnitude, size, None if bias is None else bias.abs()).mul_(half)
+        total.add_(z.abs(), alpha=whole).masked_fill_(z == 0, 0)
+        unsigned = divided(relevance, total, books)
+        signed = z.sign_().mul_(unsigned).mul_(whole)
+        unsigned.mul_(half)
+        if bias is not None:
+            books.bias += books.total(layer.bias_share(signed, bias) + layer.bias_share(unsigned, bias.abs()))
+        if is_non_negative:
+            return layer.backward(signed, weight, a).add_(layer.backward(unsigned, size, a)).mul_(a)
+        result = layer.backward(signed, weight, a).mul_(a)
+        return result.addcmul_(magnitude, layer.backward(unsigned, size, a))
+
+    def _upper(
+        self, layer: LinearLayer, a: Tensor, weight: Tensor, bias: Tensor | None, relevance: Tensor, books: Books
+    ) -> Tensor:
+        """a >= 0 and relevance at outputs z > 0 alone: one quadrant. Weights and bias are in units of 1 + gamma, which cancels."""
+        favoured = leaky_relu(weight, 1 / (1 + self.gamma))
+        modified = None if bias is None else leaky_relu(bias, 1 / (1 + self.gamma))
+        s = divided(relevance, layer.forward(a, favoured, modified), books)
+        if modified is not None:
+            books.bias += books.total(layer.bias_share(s, modified))
+        return layer.backward(s, favoured, a).mul_(a)
 
     def share_sum(self, parts: list[Tensor], relevance: Tensor, books: Books, is_non_negative: bool) -> list[Tensor]:
         z = _added(parts).expand_as(relevance)
@@ -240,6 +283,10 @@ class WeightSquare:
     """R_i = sum_j w_ij^2 / sum_i w_ij^2 R_j, not multiplied by a (Montavon 2017, eq. 12). Padded taps do not count."""
 
     keeps_norms: ClassVar[bool] = False
+    remakes_weights: ClassVar[bool] = True
+
+    def __str__(self) -> str:
+        return "w-square: by squared weights, whatever the inputs hold"
 
     def _weight(self, layer: LinearLayer) -> Tensor:
         return layer.scale_free_weight.square()
@@ -258,6 +305,9 @@ class WeightSquare:
 class Flat(WeightSquare):
     """R_i = sum_j R_j / fan-in, valid taps only (Lapuschkin 2019). Not multiplied by a."""
 
+    def __str__(self) -> str:
+        return "flat: every input alike"
+
     def _weight(self, layer: LinearLayer) -> Tensor:
         return torch.ones_like(layer.scale_free_weight)
 
@@ -272,6 +322,13 @@ class Box:
     low: float | None = None
     high: float | None = None
     keeps_norms: ClassVar[bool] = False
+    remakes_weights: ClassVar[bool] = True
+
+    def __str__(self) -> str:
+        low, high = (
+            "the card's or the image's own" if bound is None else f"{bound:g}" for bound in (self.low, self.high)
+        )
+        return f"box: by distance from the least possible value ({low}) and from the greatest ({high})"
 
     def __post_init__(self) -> None:
         if self.low is not None and self.high is not None and self.low >= self.high:
@@ -301,6 +358,10 @@ class Study:
 
     step: float = 1e-9
     keeps_norms: ClassVar[bool] = False
+    remakes_weights: ClassVar[bool] = True
+
+    def __str__(self) -> str:
+        return "study: positive weights against signed inputs, without bias"
 
     def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
         weight = positive(layer.scale_free_weight)

@@ -15,7 +15,7 @@ from torch import Tensor
 from xai_core.rules.context import Context, Shares, relevance_rule
 from xai_core.rules.derivative import derivative_of, pool_settings
 from xai_core.rules.layers import BiasFold, Diagonal, MatrixProduct, NormFold, constant, is_free, layer_of
-from xai_core.rules.linear import Epsilon, described, divided, positive
+from xai_core.rules.linear import Box, Epsilon, Study, applied, described, divided, positive
 from xai_core.steps import Step, Value, parted
 
 ACTIVATIONS = (
@@ -36,6 +36,9 @@ RESIZES = (
     "_upsample_nearest_exact3d upsample_linear1d upsample_bilinear2d upsample_trilinear3d upsample_bicubic2d"
 ).split()
 AVERAGES = "avg_pool1d avg_pool2d avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d mean sum".split()
+MAXIMA = (
+    "max_pool2d_with_indices max_pool3d_with_indices adaptive_max_pool2d adaptive_max_pool3d amax max maximum".split()
+)
 GATES = frozenset({"sigmoid", "_softmax", "_safe_softmax", "hardsigmoid"})
 _POOL_EPSILON = Epsilon(1e-6)
 
@@ -43,16 +46,21 @@ _POOL_EPSILON = Epsilon(1e-6)
 @relevance_rule("convolution", "addmm", "mm")
 def share_linear(context: Context, step: Step, relevance: Sequence[Tensor | None]) -> Shares:
     """A linear operation: by the rule that the composite gives it, its batch norm folded in."""
-    found = layer_of(step, context.folded.pop(id(step), None))
+    fold = context.folded.pop(id(step), None)
+    found = layer_of(step, fold)
     if found is None:
         if step.operation == "convolution":
             raise context.unsupported(step)
         return share_matrix_product(context, step, relevance)
     layer, a = found
     layer.valid = _valid_taps(context, a)
+    behind = context.rectified.pop(id(step), None)
+    layer.rectified = None if behind is None else behind.tensor
+    layer.output = None if fold is not None else step.outputs[0].tensor
     rule = context.linear_rule(step)
     context.chosen[step.path or step.operation] = described(rule)
-    return [(a, rule(layer, context.tensor(a), arrived(relevance), context.books, a.is_non_negative))]
+    share = applied(rule, layer, context.tensor(a), arrived(relevance), context.books, a.is_non_negative)
+    return [(a, share)]
 
 
 def _valid_taps(context: Context, value: Value) -> Tensor | None:
@@ -67,6 +75,8 @@ def _valid_taps(context: Context, value: Value) -> Tensor | None:
 @relevance_rule(*ACTIVATIONS, "detach")
 def pass_unchanged(context: Context, step: Step, relevance: Sequence[Tensor | None]) -> Shares:
     """Every elementwise activation, dropout in eval, detach (a gradient stops there, a value does not): unchanged."""
+    if step.operation == "relu" and step.inputs[0].consumers == 1:
+        context.rectified[id(step.inputs[0].producer)] = step.outputs[0]
     return [(step.inputs[0], arrived(relevance))]
 
 
@@ -118,23 +128,17 @@ def blank(context: Context, step: Step, relevance: Sequence[Tensor | None]) -> S
     return []
 
 
-@relevance_rule(
-    "max_pool2d_with_indices",
-    "max_pool3d_with_indices",
-    "adaptive_max_pool2d",
-    "adaptive_max_pool3d",
-    "amax",
-    "max",
-    "maximum",
-)
+@relevance_rule(*MAXIMA)
 def share_maximum(context: Context, step: Step, relevance: Sequence[Tensor | None]) -> Shares:
     """Max pool: all to the winner, or in proportion to the positive values of the window."""
     value = step.inputs[0]
     r = relevance[0]
     if r is None:
         return []
-    if context.pooling == "proportional" and step.operation.startswith("max_pool"):
-        return [(value, _proportional(context, step, r))]
+    if context.pooling == "proportional":
+        if step.operation.startswith("max_pool"):
+            return [(value, _proportional(context, step, r))]
+        context.note(step, "all to the winner of a maximum that is no max pool")
     return list(derivative_of(context.recording, step, [r, *([None] * (len(step.outputs) - 1))]))
 
 
@@ -157,6 +161,8 @@ def share_average(context: Context, step: Step, relevance: Sequence[Tensor | Non
     value = step.inputs[0]
     rule = context.sum_rule(step)
     epsilon = rule if isinstance(rule, Epsilon) else _POOL_EPSILON
+    if epsilon is not rule:
+        context.note(step, "averages and resizes by epsilon")
     s = epsilon.ratio(context.tensor(step.outputs[0]), arrived(relevance), context.books)
     ((_, share),) = derivative_of(context.recording, step, [s])
     return [(value, share * context.tensor(value))]
@@ -175,6 +181,8 @@ def share_sum(context: Context, step: Step, relevance: Sequence[Tensor | None]) 
         return [(free[0], r)]
     if len(free) == 1 and not rule.keeps_norms:
         return [(free[0], summed_to(r, free[0].shape))]
+    if isinstance(rule, Box | Study):
+        context.note(step, "sums by alpha 1 beta 0")
     parts = [_term(context, part, sign, r) for part, sign in zip((left, right), signs, strict=True)]
     known = all(isinstance(part, Value) and part.is_non_negative for part in (left, right)) and min(signs) > 0
     shares = []
@@ -253,6 +261,7 @@ def share_matrix_product(context: Context, step: Step, relevance: Sequence[Tenso
     if len(signals) == 1:
         on_left = signals[0] is right
         return [(signals[0], _linear_in(context, step, MatrixProduct(a if on_left else b, on_left), signals[0], r))]
+    context.note(step, "products of two signals half and half")
     s = _POOL_EPSILON.ratio(context.tensor(step.outputs[0]), r, context.books)
     return [(left, a * (s @ b.transpose(-1, -2)) / 2), (right, b * (a.transpose(-1, -2) @ s) / 2)]
 
@@ -284,9 +293,12 @@ def share_batch_norm(context: Context, step: Step, relevance: Sequence[Tensor | 
     producer = context.foldable_producer(step)
     if producer is not None:
         context.folded[id(producer)] = NormFold(context.recording, step)
+        if id(step) in context.rectified:
+            context.rectified[id(producer)] = context.rectified.pop(id(step))
         return [(value, r)]
     rule = context.linear_rule(step)
     if not context.folds_norms or not rule.keeps_norms:
+        context.note(step, "norms passed unchanged")
         return [(value, r)]
     scale, shift = NormFold(context.recording, step).scale_shift
     context.chosen[step.path or step.operation] = described(rule)
@@ -300,6 +312,7 @@ def share_layer_norm(context: Context, step: Step, relevance: Sequence[Tensor | 
     value = step.arguments[0]
     rule = context.linear_rule(step)
     if not rule.keeps_norms:
+        context.note(step, "norms passed unchanged")
         return [(value, r)]
     a = context.tensor(value)
     _, mean, inverse = context.recording.replay(step)

@@ -18,11 +18,13 @@ from torch import Tensor
 from xai_core.rules.books import Books, per_sample
 from xai_core.rules.context import Context, Shares
 from xai_core.rules.layers import LinearLayer, layer_of
-from xai_core.rules.linear import Box, Z, negative, positive
+from xai_core.rules.linear import Box, Z, described, negative, positive
 from xai_core.rules.operations import ACTIVATIONS, arrived, share_matrix_product
 from xai_core.steps import Step, Value
 
 _ACTIVATIONS = frozenset(ACTIVATIONS)
+INFLUENCE = "influence: the size of each share, with the sign of their sum"
+RELATIVE = "relative attributing: along positive and, in proportion, negative products, the surplus taken back evenly"
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,12 @@ class RelativeAttributing:
         a, r = context.tensor(value), arrived(relevance)
         name = step.path or step.operation
         if id(step) in self.last:
-            context.chosen[name] = "influence"
+            context.chosen[name] = INFLUENCE
             return [(value, influence(Z(layer, a, r, context.books, value.is_non_negative), context.books))]
         if id(step) in self.first:
-            context.chosen[name] = repr(self.box)
+            context.chosen[name] = described(self.box)
             return [(value, self.box(layer, a, r, context.books, value.is_non_negative))]
-        context.chosen[name] = "relative attributing"
+        context.chosen[name] = RELATIVE
         activated = a > 0 if is_activated(value) else a != 0
         return [(value, relative(layer, a, r, activated, context.books, value.is_non_negative))]
 

@@ -18,10 +18,12 @@ from xai_core.rules.books import Books, per_sample
 from xai_core.rules.context import Context, Shares
 from xai_core.rules.derivative import derivative_of
 from xai_core.rules.layers import LinearLayer, constant, is_free, layer_of
-from xai_core.rules.linear import Box, negative, positive
+from xai_core.rules.linear import Box, described, negative, positive
 from xai_core.rules.operations import arrived, share_matrix_product, share_sum, summed_to
-from xai_core.rules.rap import ratio
+from xai_core.rules.rap import INFLUENCE, ratio
 from xai_core.steps import Step
+
+PUBLISHED = "relative attributing as published: weights split by sign, both halves of a signed input"
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,14 @@ class PublishedLinear:
         layer, value = found
         a, r = context.tensor(value), arrived(relevance)
         is_convolution = step.operation == "convolution"
+        name = step.path or step.operation
         if id(step) in self.last and not is_convolution:
+            context.chosen[name] = INFLUENCE
             return [(value, self._logit_layer(layer, a))]
         if id(step) in self.first and is_convolution and a.shape[1] == 3:
+            context.chosen[name] = described(Box())
             return [(value, Box()(layer, a, r, context.books, value.is_non_negative))]
+        context.chosen[name] = PUBLISHED
         result = _half(layer, positive(a), r, is_convolution, context.books)
         if not value.is_non_negative:
             result = result + _half(layer, -negative(a), r, is_convolution, context.books)

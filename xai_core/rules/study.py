@@ -33,6 +33,8 @@ class StudyFirstLayer:
         if id(step) not in self.first or found is None:
             return share_linear(context, step, relevance)
         layer, value = found
+        third_weight = "positive" if self.uses_positive else "negative"
+        context.chosen[step.path or step.operation] = f"study's first layer: positive weights less {third_weight} ones"
         a = context.tensor(value)
         plus = positive(layer.weight)
         third = plus if self.uses_positive else negative(layer.weight)

@@ -1,0 +1,119 @@
+// Everything a key or a button can ask for, by name: a new state of the viewer.
+
+import { screenToFilm } from "./affine.js";
+import { withEnd, withRuler, withUndone, withoutRuler } from "./rulers.js";
+import { firstState, greyOf, lookOf, panned, rotated, toggledLink, wholeFilm } from "./state.js";
+
+/** @typedef {import("./viewer.js").Viewer} Viewer */
+/** @typedef {import("./state.js").State} State */
+/** @typedef {string | number | boolean | undefined} Argument */
+
+/** Film directions of the arrows. @type {Record<string, [number, number]>} */
+const ARROWS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+
+/** False: there was nothing to do. @type {Record<string, (viewer: Viewer, argument: Argument) => boolean | void>} */
+export const ACTS = {
+  preset: (viewer, argument) => choosePreset(viewer, Number(argument) - 1),
+  asStored: (viewer) => choosePreset(viewer, 0, false),
+  windowByArrows: (viewer, argument) => {
+    const pane = viewer.state.active;
+    const { grey } = lookOf(viewer.state, pane);
+    const step = Math.max(viewer.arrivals.film?.range.step ?? 1, grey.width / 50);
+    if (argument === "ArrowLeft" || argument === "ArrowRight") viewer.setWindow(pane, grey.width + (argument === "ArrowRight" ? step : -step), null);
+    else viewer.setWindow(pane, null, grey.center + (argument === "ArrowUp" ? step : -step));
+  },
+  panByArrows: (viewer, argument) => {
+    const view = viewer.viewOf(viewer.state.active);
+    const [dx, dy] = ARROWS[String(argument)] ?? [0, 0];
+    viewer.changePlace(viewer.state.active, (place, shape) => panned(place, view, shape, (dx * view.width) / 12, (dy * view.height) / 12));
+  },
+  zoomStep: (viewer, argument) => viewer.zoom(viewer.state.active, Number(argument) > 0 ? 1.25 : 0.8),
+  fit: (viewer) =>
+    viewer.changePlace(viewer.state.active, ({ turn, flipX, flipY }, shape) => ({ ...wholeFilm(shape), turn, flipX, flipY })),
+  native: (viewer) => viewer.changePlace(viewer.state.active, (place) => ({ ...place, native: true })),
+  invert: (viewer) =>
+    viewer.changeLook(viewer.state.active, (look) => ({ ...look, grey: { ...look.grey, invert: !look.grey.invert } })),
+  flip: (viewer, argument) =>
+    viewer.changePlace(viewer.state.active, (place) =>
+      argument === "x" ? { ...place, flipX: !place.flipX } : { ...place, flipY: !place.flipY }),
+  rotate: (viewer) => viewer.changePlace(viewer.state.active, rotated),
+  tool: (viewer, argument) => viewer.set({ ...viewer.state, tool: /** @type {State["tool"]} */ (argument) }),
+  link: (viewer) => viewer.set(toggledLink(viewer.state)),
+  hide: (viewer) => viewer.set({ ...viewer.state, overlaysHidden: !viewer.state.overlaysHidden }),
+  hidePane: (viewer, argument) => {
+    const { hidden } = viewer.state;
+    const id = viewer.order()[Number(argument) - 1];
+    if (id) viewer.set({ ...viewer.state, hidden: { ...hidden, [id]: !hidden[id] } });
+  },
+  ruler: (viewer) => {
+    if (viewer.state.tool !== "ruler") viewer.set({ ...viewer.state, tool: "ruler" });
+    else layRuler(viewer);
+  },
+  moveRuler: (viewer, argument) => {
+    const { tool, chosenRuler, rulers, active } = viewer.state;
+    if (tool !== "ruler" || !chosenRuler) return false;
+    const end = rulers[chosenRuler.at].ends[/** @type {0 | 1} */ (chosenRuler.end)];
+    const [dx, dy] = ARROWS[String(argument)];
+    const view = viewer.viewOf(active);
+    const from = screenToFilm(view, 0, 0);
+    const to = screenToFilm(view, -dx, -dy);
+    viewer.set(withEnd(viewer.state, { row: end.row + to.row - from.row, column: end.column + to.column - from.column }));
+  },
+  removeRuler: (viewer) => {
+    if (!viewer.state.rulers.length) return false;
+    viewer.set(withoutRuler(viewer.state));
+  },
+  undo: (viewer) => {
+    if (!viewer.state.past.length) return false;
+    viewer.set(withUndone(viewer.state));
+  },
+  swipe: (viewer) => {
+    viewer.blink(false);
+    viewer.set({ ...viewer.state, swiping: !viewer.state.swiping });
+    viewer.board.focusDivider(viewer.state);
+  },
+  magnify: (viewer) => viewer.set({ ...viewer.state, magnifying: !viewer.state.magnifying }),
+  blink: (viewer) => viewer.blink(!viewer.state.blinking),
+  maximise: (viewer, argument) => {
+    const asked = typeof argument === "string" ? argument : viewer.state.active;
+    viewer.set({ ...viewer.state, active: asked, maximised: viewer.state.maximised ? null : asked });
+  },
+  step: (viewer, argument) => {
+    const order = viewer.order();
+    const { active, maximised } = viewer.state;
+    const next = order[(order.indexOf(active) + (argument === "." ? 1 : -1) + order.length) % order.length];
+    viewer.set({ ...viewer.state, active: next, maximised: maximised ? next : null });
+  },
+  fullScreen: (viewer) => {
+    if (document.fullscreenElement) void document.exitFullscreen();
+    else void viewer.root.requestFullscreen?.();
+  },
+  help: (viewer) => viewer.set({ ...viewer.state, helpOpen: !viewer.state.helpOpen }),
+  back: (viewer) => {
+    const { state } = viewer;
+    if (!viewer.toolbar.fold()) viewer.set(state.helpOpen ? { ...state, helpOpen: false } : { ...state, maximised: null });
+  },
+  reset: (viewer) => {
+    const { arrivals: { film }, data } = viewer;
+    if (!film || !data) return;
+    const { sentences: _, ...given } = data.settings;
+    viewer.blink(false);
+    viewer.set({ ...firstState(data.case.shape, film.presets[0], given), active: viewer.state.active });
+    viewer.askServer();
+  },
+};
+
+/** @param {Viewer} viewer @param {number} place @param {boolean} [invert] kept where not given */
+function choosePreset(viewer, place, invert) {
+  const preset = viewer.arrivals.film?.presets[place];
+  if (!preset) return;
+  viewer.changeLook(viewer.state.active, (look) => ({ ...look, grey: { ...greyOf(preset), invert: invert ?? look.grey.invert } }));
+}
+
+/** A ruler over the middle half of the active pane, for hands without a mouse. @param {Viewer} viewer */
+function layRuler(viewer) {
+  const pane = viewer.state.active;
+  const view = viewer.viewOf(pane);
+  const from = screenToFilm(view, view.width / 4, view.height / 2);
+  viewer.set(withRuler(viewer.state, pane, from, screenToFilm(view, (3 * view.width) / 4, view.height / 2)));
+}

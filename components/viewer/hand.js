@@ -1,0 +1,76 @@
+// What a pointer does to the viewer: CSS pixels of a pane become places on the film and changes of the state.
+
+import { filmToScreen, screenToFilm } from "./affine.js";
+import { endNear, withChosen, withEnd, withRuler, withUndone } from "./rulers.js";
+import { lookOf, panned } from "./state.js";
+
+/** @typedef {import("./viewer.js").Viewer} Viewer */
+/** @typedef {(viewer: Viewer, pane: string, dx: number, dy: number, x: number, y: number) => void} Drag */
+
+const ratio = () => window.devicePixelRatio || 1;
+
+/** What a drag means with each tool; `dx`, `dy` since the last move, `x`, `y` where it began. @type {Record<string, Drag>} */
+const DRAGS = {
+  window: (viewer, pane, dx, dy) => {
+    const film = viewer.arrivals.film;
+    if (!film) return;
+    const { grey } = lookOf(viewer.state, pane);
+    const gain = Math.max(film.range.high - film.range.low, 1) / 600;
+    const turned = film.samples.isInverted !== grey.invert ? -1 : 1;
+    viewer.setWindow(pane, grey.width + dx * gain, grey.center + dy * gain * turned);
+  },
+  pan: (viewer, pane, dx, dy) => {
+    const view = viewer.viewOf(pane);
+    viewer.changePlace(pane, (place, shape) => panned(place, view, shape, dx * ratio(), dy * ratio()));
+  },
+  zoom: (viewer, pane, _, dy, x, y) => viewer.zoom(pane, Math.exp(-dy / 150), x, y),
+  ruler: (viewer) => {
+    if (viewer.pointer) viewer.set(withEnd(viewer.state, viewer.pointer));
+  },
+};
+
+const REACH = 9;
+const SHORTEST = 4;
+
+/** Take the end of a ruler that is within reach, or begin a new one. @param {Viewer} viewer @param {string} pane @param {number} x @param {number} y */
+function takeRuler(viewer, pane, x, y) {
+  const view = viewer.viewOf(pane);
+  const near = endNear(viewer.state, pane, view, x * ratio(), y * ratio(), REACH * ratio());
+  const { row, column } = screenToFilm(view, x * ratio(), y * ratio());
+  viewer.set(near ? withChosen(viewer.state, near) : withRuler(viewer.state, pane, { row, column }, { row, column }));
+}
+
+/** A press without a drag leaves no ruler. @param {Viewer} viewer @param {string} pane */
+function letGoOfRuler(viewer, pane) {
+  const ruler = viewer.state.chosenRuler && viewer.state.rulers[viewer.state.chosenRuler.at];
+  if (!ruler) return;
+  const [from, to] = ruler.ends.map(({ row, column }) => filmToScreen(viewer.viewOf(pane), row, column));
+  if (Math.hypot(to.x - from.x, to.y - from.y) < SHORTEST * ratio()) viewer.set(withUndone(viewer.state));
+}
+
+/** @param {Viewer} viewer @returns {import("./input.js").Hand} */
+export function handOf(viewer) {
+  return {
+    enter: (pane) => {
+      if (pane !== viewer.state.active) viewer.set({ ...viewer.state, active: pane });
+    },
+    hover: (pane, x, y) => {
+      const { row, column } = screenToFilm(viewer.viewOf(pane), x * ratio(), y * ratio());
+      viewer.point({ pane, row, column });
+    },
+    leave: () => viewer.point(null),
+    press: (pane, tool, x, y) => {
+      if (tool === "ruler" && viewer.arrivals.film) takeRuler(viewer, pane, x, y);
+    },
+    release: (pane, tool) => {
+      if (tool === "ruler") letGoOfRuler(viewer, pane);
+    },
+    divide: (share) => viewer.set({ ...viewer.state, divider: share }),
+    drag: (pane, tool, dx, dy, x, y) => {
+      if (viewer.arrivals.film) DRAGS[tool](viewer, pane, dx, dy, x, y);
+    },
+    zoom: (pane, factor, x, y) => viewer.zoom(pane, factor, x, y),
+    double: (pane) => viewer.act("maximise", pane),
+    tool: () => viewer.state.tool,
+  };
+}

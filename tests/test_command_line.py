@@ -1,0 +1,51 @@
+"""``python -m xai_core explainers``: by kind, and complete as JSON."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+import xai_core as xc
+from xai_core import __main__ as command_line
+from xai_core.explainers.registry import grouped
+
+INFOS = xc.explainers()
+
+
+@pytest.fixture
+def listed(monkeypatch: pytest.MonkeyPatch):
+    """What the command prints, on lines as wide as they come."""
+
+    def run(*arguments: str) -> str:
+        monkeypatch.setattr(command_line.out, "_width", 400)
+        found = CliRunner().invoke(command_line.app, ["explainers", *arguments])
+        assert found.exit_code == 0
+        return found.output
+
+    return run
+
+
+def test_the_list_goes_by_kind(listed) -> None:
+    lines = listed().splitlines()
+    at = {title: lines.index(title) for title in grouped(INFOS.values())}
+    assert list(at.values()) == sorted(at.values())
+    for info in INFOS.values():
+        row = next(number for number, line in enumerate(lines) if line.startswith(f"│ {info.name} "))
+        assert max((title for title in at if at[title] < row), key=at.__getitem__) == info.group
+
+
+def test_the_json_holds_parameters_and_text(listed) -> None:
+    rows = json.loads(listed("--json"))
+    assert [row["name"] for row in rows] == [i.name for members in grouped(INFOS.values()).values() for i in members]
+    for row in rows:
+        info = INFOS[row["name"]]
+        assert (row["text"], row["group"], row["taxonomy"]) == (info.text, info.group, list(info.taxonomy))
+        assert list(row["parameters"]) == [parameter.name for parameter in info.parameters]
+        for parameter in info.parameters:
+            declared = row["parameters"][parameter.name]
+            assert declared["help"] == parameter.help
+            assert declared["choices"] == list(parameter.choices)
+            default = declared["default"]
+            assert (tuple(default) if isinstance(default, list) else default) == parameter.default
