@@ -12,11 +12,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import xai_core as xc
 from xai_core.models.companions import MANIFEST
 from xai_core.training import recipes
 from xai_core.training.adversarial_generators import BEYOND, pair_loss
 from xai_core.training.films import draw
-from xai_core.training.generators_card import _against
+from xai_core.training.generators_card import _against, on_lesions
 
 NAME = "adversarial-generators"
 
@@ -106,3 +107,19 @@ def test_the_recipe_runs_through_and_goes_on_from_its_checkpoint(tmp_path: Path)
     assert "Pneumonia" in (out / "cards" / f"{NAME}.md").read_text("utf-8")
     again = recipes()[NAME].run(data, out, seed=1, resume=True, **options)
     assert again.read_bytes() == first
+
+
+def test_every_lesion_is_measured_on_the_lungs_of_its_own_film(tmp_path: Path) -> None:
+    """A map that is the same everywhere has its mass in a lesion by the lesion's area; films of two shapes, one after the other."""
+    films = pd.read_csv(film_folder(tmp_path) / "films.csv")
+    held = list(films["path"][films["split"] == "test"])[:2]
+    boxed = {"finding": "Lung_Opacity", "x": 0.3, "y": 0.4, "w": 0.4, "h": 0.2, "source": "RSNA 2018"}
+    for path, name in zip(held, ("hannover-covid-19", "simulated-consolidation"), strict=True):
+        pixels = xc.read_case(xc.sample_cases()[name]).pixels[0].astype(np.float32)
+        scaled = (pixels - pixels.min()) / (pixels.max() - pixels.min())
+        cv2.imwrite(str(tmp_path / path), np.round(scaled * 255).astype(np.uint8))
+    pd.DataFrame([{"path": path, **boxed} for path in held]).to_csv(tmp_path / "boxes.csv", index=False)
+    found = on_lesions(Fixed(0.0, 0.1), lambda images: torch.ones(len(images)), tmp_path)  # type: ignore[arg-type]
+    assert len(found) == 2
+    np.testing.assert_allclose(found["mass"], found["area"], rtol=1e-4)
+    assert found["area"].between(0.05, 0.95).all()

@@ -39,7 +39,7 @@ BEYOND = 1.0
     f"Similar and adversarial films for {LABEL} of {MODEL} (two U-Nets)",
     (
         Option("small", 3, "epochs at the small size"),
-        Option("large", 1, "epochs at 224 pixels, after them"),
+        Option("large", 5, "epochs at 224 pixels, after them"),
         Option("size", 128, "the small size, pixels"),
         Option("films", 1600, "films an epoch, half of them with pneumonia"),
         Option("batch", 8, "films a step"),
@@ -58,7 +58,7 @@ def run(
     resume: bool = False,
     progress: Progress | None = None,
     small: int = 3,
-    large: int = 1,
+    large: int = 5,
     size: int = 128,
     films: int = 1600,
     batch: int = 8,

@@ -128,7 +128,7 @@ def on_lesions(pair: nn.Module, judge: Judge, data: Path, most: int | None = Non
     root = film_root(data)
     found = []
     for kind, path, patient, mask in _drawn(data, root, most):
-        case = film_case(read_grey(root / path))
+        case = film_case(read_grey(root / path), path)  # outlines are kept by digest
         field = model.lungs(case)
         if field is None:
             continue
