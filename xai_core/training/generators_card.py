@@ -212,6 +212,9 @@ def _text(metrics: dict[str, Any], size: int, model: str, options: dict[str, Any
     lesions += [
         [title, *(spelled(metrics[f"lesion_{figure}_{kind}"]) for kind in kinds)] for figure, title in LESIONS.items()
     ]
+    number = sum(_of(metrics, group, "films") for group in groups)
+    turned = sum(round(metrics[f"turned_{group}"]["value"] * _of(metrics, group, "films")) for group in groups)
+    settings = ", ".join(f"`{key}={value}`" for key, value in options.items())
     return f"""# adversarial-generators: {LABEL} of {model}, kept and turned
 
 Two small U-Nets for the explainer of the same name (Charachon et al. 2020, arXiv 2012.07332); {size / 1e6:.1f} MB in half
@@ -230,11 +233,13 @@ made on 32 x 32 places and stretched smoothly, so the map is as coarse.
 - **Not what a radiologist would look for.** Nothing tells the generators what pneumonia looks like, only what the network
   answers. Where the network can be fooled, they may fool it. The figures against drawn lesions below say how near they come.
 - **No sign.** Painting a shadow and taking one away look alike; what the network said of the film tells which it was.
-- **Both films start from the film itself** (each generator adds a change to it), so `g_similar` hardly moves it, and the map is
-  mostly what `g_adversarial` changes. In the paper the generators draw the whole film.
+- **Both films start from the film itself** (each generator adds a change to it), so `g_similar` has nothing to do, and the map is
+  what `g_adversarial` changes. In the paper the generators draw the whole film.
 - **{LABEL} alone.** Other labels and other networks are refused. Where `g_adversarial` fails to turn a film, a note says so.
 
 ## Measured on held-out patients
+
+{turned} of {number} held-out films are turned ({turned / max(number, 1):.0%}). By who is on the film and what the network says of it:
 
 {rows_of(films)}
 
@@ -248,7 +253,7 @@ Chance is 0.5 for the AUROC, and for the mass and the maximum the share of the l
 
 ## Made from
 
-Recipe: `python -m xai_core train {NAME} --data DIR`, options {options}. Loss: distance of g_similar's calibrated logit to the
+Recipe: `python -m xai_core train {NAME} --data DIR` with {settings}. Loss: distance of g_similar's calibrated logit to the
 film's, what g_adversarial lacks to lie one logit beyond the threshold, mean absolute differences, total variation; all films
 turned, stretched, moved and made noisy alike on their way to the classifier. Same films and same held-out patients as `{model}`; see
 its card for sources and credits.
