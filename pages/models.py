@@ -5,8 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 import xai_core as xc
-from components import cards
+from components import cards, shell
 
+shell.framed()
 with st.container(key="text"):
     shown = {card.name: card for card in xc.models()}
     name = st.segmented_control(

@@ -21,11 +21,13 @@ from torch import Tensor, nn
 
 from xai_core.case import Case, Region
 from xai_core.errors import ParameterError, TargetError
+from xai_core.explain_members import mean_explanation
 from xai_core.explainers.completeness import COMPLETENESS_ERROR
 from xai_core.explainers.gradient import input_gradient
 from xai_core.explainers.registry import ExplainerInfo, explainers
 from xai_core.explainers.request import Attribution, Request, Target, joined
 from xai_core.memory import ExtraMemory
+from xai_core.models.ensemble import Ensemble
 from xai_core.record import Recording, record
 from xai_core.trust import Badge, Evidence, badge_of, plain
 
@@ -152,6 +154,8 @@ def explain_all(
     ``parameters``: by explainer name. ``progress(explainer, target, share, explanation or None)``: the explanation comes with share 1.
     ``cancel``: an event; once set, :class:`Cancelled` is raised at the next step. Errors: any :class:`LightboxError`.
     """
+    if isinstance(model, Ensemble):
+        return _explain_members(model, case, explainers, targets, parameters, region, progress, cancel)
     given = parameters or {}
     plan = [(explainer_named(name), name) for name in explainers]
     plan.sort(key=lambda entry: entry[0].cost)
@@ -177,6 +181,40 @@ def explain_all(
             results[(name, done.target)] = done
             if progress is not None:
                 progress(name, done.target, 1.0, done)
+    return results
+
+
+def _explain_members(
+    model: Ensemble,
+    case: Case,
+    explainers: Sequence[str],
+    targets: Sequence[str | int | None],
+    parameters: Mapping[str, Mapping[str, Any]] | None,
+    region: Region | None,
+    progress: Progress | None,
+    cancel: threading.Event | None,
+) -> dict[tuple[str, str], Explanation]:
+    """Every member explained for the same labels, then the mean of each map."""
+    prediction = model.predict(case)
+    most = int(np.argmax(prediction.probabilities.reshape(len(prediction.labels), -1).max(1)))
+    indices = [label_index(model, target) for target in targets]
+    labels = [model.card.labels[most if index is None else index] for index in indices]
+    told = []
+    for number, member in enumerate(model.members):
+
+        def part(name: str, title: str, share: float, _: Explanation | None, number: int = number) -> None:
+            if progress is not None:
+                progress(name, title, min((number + share) / len(model.members), 0.99), None)
+
+        found = explain_all(
+            member, case, explainers=explainers, targets=labels, parameters=parameters, region=region,
+            progress=part, cancel=cancel,
+        )  # fmt: skip
+        told.append(found)
+    results = {key: mean_explanation(model, [found[key] for found in told]) for key in told[0]}
+    for (name, label), done in results.items():
+        if progress is not None:
+            progress(name, label, 1.0, done)
     return results
 
 

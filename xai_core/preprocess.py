@@ -257,6 +257,12 @@ def _percentile(sample: Array, held: NDArray[np.bool_], grid: Grid, field: Regio
     return float(low), float(high)
 
 
+def _study_percentile(sample: Array, held: NDArray[np.bool_], grid: Grid, field: Region | None) -> tuple[float, float]:
+    """1st and 95th percentile of what lies on the film, as the COVID study cuts them."""
+    low, high = np.percentile(sample[:, held], (1.0, 95.0))
+    return float(low), float(high)
+
+
 def _lung_box_percentile(
     sample: Array, held: NDArray[np.bool_], grid: Grid, field: Region | None
 ) -> tuple[float, float]:
@@ -275,5 +281,5 @@ def _lung_box_percentile(
 
 Intensity = Callable[[Array, NDArray[np.bool_], Grid, Region | None], tuple[float, float]]
 INTENSITIES: Mapping[str, Intensity] = MappingProxyType(
-    {"percentile": _percentile, "lung-box-percentile": _lung_box_percentile}
+    {"percentile": _percentile, "study-percentile": _study_percentile, "lung-box-percentile": _lung_box_percentile}
 )

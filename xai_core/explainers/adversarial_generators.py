@@ -33,6 +33,8 @@ from xai_core.explainers.request import Attribution, Companion, Request
 
 NAME = "adversarial-generators"
 MODEL = "cxr-resnet18"
+WEIGHTS = "257746dcb36d"
+"""The first digits of the generators' SHA-256: other weights, other maps."""
 
 
 @explainer(
@@ -48,6 +50,7 @@ MODEL = "cxr-resnet18"
     source="Charachon et al. 2020, arXiv 2012.07332",
     is_signed=False,
     model=MODEL,
+    revision=WEIGHTS,
     cost=4.0,
 )
 def adversarial_generators(request: Request, parameters: Mapping[str, Any]) -> Attribution:

@@ -43,7 +43,7 @@ class ExplainerInfo:
     filled by the registry. ``dims``: numbers of space axes it works on.
     ``is_signed``: whether negative values mean evidence against. ``reduce``: how a film's map is made of its channels
     ("sum", "max-abs", "mean").
-    ``revision``: what else decides the answer, empty for what is part of the program (a composite's file has its digest).
+    ``revision``: what else decides the answer, empty for what is part of the program (the digest of a composite's file or of a companion's weights).
     ``model``: the one shipped model it was made for; empty: any network.
     ``unit``: what the values count ("logit" where they share one out). ``has_account``: whether the books of relevance are kept. ``cost``: about how many forward passes.
     """

@@ -18,7 +18,8 @@ __all__ = ["Card", "InputSpec", "Modality", "Task"]
 @dataclass(frozen=True)
 class Card:
     """One model. ``parents`` maps a label to the label above it; ``thresholds`` are on calibrated probabilities,
-    ``temperatures`` divide logits before the sigmoid."""
+    ``temperatures`` divide logits before the sigmoid; labels in ``off`` are shown only when asked for;
+    ``members``: the models whose mean this is."""
 
     name: str
     title: str
@@ -30,6 +31,8 @@ class Card:
     shipped: bool
     input: InputSpec
     activation: Literal["sigmoid", "softmax"] = "sigmoid"
+    off: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
     parents: Mapping[str, str] = field(default_factory=dict)
     thresholds: Mapping[str, float] = field(default_factory=dict)
     temperatures: Mapping[str, float] = field(default_factory=dict)

@@ -24,7 +24,7 @@ from xai_core.models.card import Card
 from xai_core.preprocess import InputSpec
 
 SHELF = Path(__file__).resolve().parents[2] / "weights"
-_LISTS = ("labels", "channels", "training_data")
+_LISTS = ("labels", "channels", "training_data", "off", "members")
 
 
 def shipped_cards(shelf: Path = SHELF) -> dict[str, Card]:
