@@ -14,7 +14,7 @@ What it cannot tell: that the change is the only one or the smallest, or that it
 taught by the classifier and may find what fools it instead (Goodfellow et al. 2015). It has no sign: painting and erasing look alike.
 
 Known failures: where g_adversarial fails to turn the finding the map shows an attempt, and a note says so; the share of such films is in
-the card. It works for Pneumonia on ``cxr-resnet18`` alone: for other weights the generators would explain a network that is not there.
+the card. It happens most where the network is in doubt: the generator takes one answer for the other and goes the wrong way. It works for Pneumonia on ``cxr-resnet18`` alone: for other weights the generators would explain a network that is not there.
 
 Cost: about one forward pass, and three to check.
 """

@@ -31,6 +31,8 @@ MODEL = "cxr-resnet18"
 LABEL = "Pneumonia"
 LEAST = 10
 """Fewest films for which a figure is worth giving."""
+NEAR = 1.0
+"""Calibrated logits from the threshold within which the network is in doubt."""
 GROUPS = {"kermany": "Children", "nih": "Adults (NIH)", "covid": "COVID films"}
 FIGURES = {
     "turned": "turned by g_adversarial",
@@ -70,6 +72,9 @@ def publish(
         for figure in FIGURES:
             values = chosen[figure].to_numpy(float)
             metrics[f"{figure}_{group}"] = _mean(values[~np.isnan(values)], chosen["patient"][~np.isnan(values)])
+    for place, chosen in (("near", films[films["margin"] < NEAR]), ("far", films[films["margin"] >= NEAR])):
+        if len(chosen) >= LEAST:
+            metrics[f"turned_{place}"] = _mean(chosen["turned"].to_numpy(float), chosen["patient"])
     lesions = on_lesions(pair, judge, data)
     for kind, chosen in lesions.groupby("kind", sort=False):
         if len(chosen) >= LEAST:
@@ -149,6 +154,7 @@ def _rows(made: Outcome, lungs: NDArray[np.bool_], table: pd.DataFrame) -> pd.Da
             "source": table["source"].to_numpy(),
             "patient": (table["source"] + "/" + table["patient"]).to_numpy(),
             "said": made.said,
+            "margin": made.margin,
             "turned": made.turned,
             "kept": made.kept,
             "moved": made.moved,
@@ -214,6 +220,12 @@ def _text(metrics: dict[str, Any], size: int, model: str, options: dict[str, Any
     ]
     number = sum(_of(metrics, group, "films") for group in groups)
     turned = sum(round(metrics[f"turned_{group}"]["value"] * _of(metrics, group, "films")) for group in groups)
+    doubt = {"near": "within one calibrated logit of the threshold", "far": "further from it"}
+    places = [
+        f"{title} {spelled(metrics[f'turned_{place}'])} of {_of(metrics, place, 'films')}"
+        for place, title in doubt.items()
+        if f"turned_{place}" in metrics
+    ]
     settings = ", ".join(f"`{key}={value}`" for key, value in options.items())
     return f"""# adversarial-generators: {LABEL} of {model}, kept and turned
 
@@ -239,7 +251,8 @@ made on 32 x 32 places and stretched smoothly, so the map is as coarse.
 
 ## Measured on held-out patients
 
-{turned} of {number} held-out films are turned ({turned / max(number, 1):.0%}). By who is on the film and what the network says of it:
+{turned} of {number} held-out films are turned ({turned / max(number, 1):.0%}); {", ".join(places)}: where the network is in doubt, the
+generator may take one answer for the other and go the wrong way. By who is on the film and what the network says of it:
 
 {rows_of(films)}
 

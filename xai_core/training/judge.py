@@ -38,9 +38,11 @@ def judge_of(card: Card, weights: Path, label: str) -> tuple[Judge, str]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Film by film (N,): what was ``said`` of the film, whether that was turned and kept, and mean absolute differences in grey value (0..1)."""
+    """Film by film (N,): what was ``said`` of the film and by which ``margin`` (calibrated logits from the threshold), whether that was
+    turned and kept, and mean absolute differences in grey value (0..1)."""
 
     said: NDArray[np.bool_]
+    margin: NDArray[np.float32]
     turned: NDArray[np.bool_]
     kept: NDArray[np.bool_]
     moved: NDArray[np.float32]
@@ -54,8 +56,9 @@ def outcome(module: nn.Module, judge: Judge, images: Tensor, step: int = 32) -> 
     found: list[tuple[Tensor, ...]] = []
     for part in torch.split(images, step):
         similar, adversarial = module(part)
-        said, same, other = judge(part) >= 0, judge(similar) >= 0, judge(adversarial) >= 0
+        answer = judge(part)
+        said, same, other = answer >= 0, judge(similar) >= 0, judge(adversarial) >= 0
         maps = (similar - adversarial).abs()[:, 0]
         moved, apart = (similar - part).abs().mean((1, 2, 3)), maps.mean((1, 2))
-        found.append((said, other != said, same == said, moved, apart, maps))
+        found.append((said, answer.abs(), other != said, same == said, moved, apart, maps))
     return Outcome(*(torch.cat(parts).numpy() for parts in zip(*found, strict=True)))
