@@ -18,6 +18,7 @@ st.set_page_config(
 page = st.navigation(
     [
         st.Page("pages/film_review.py", title="Film review", default=True),
+        st.Page("pages/compare_models.py", title="Compare models"),
         st.Page("pages/methods.py", title="Methods"),
         st.Page("pages/models.py", title="Models"),
         st.Page("pages/about.py", title="About"),

@@ -30,7 +30,10 @@ class Ensemble(Model):
 
     def predict(self, case: Case) -> Prediction:
         """The mean of the members' calibrated probabilities, label by label; the logit is that of this mean."""
-        told = [member.predict(case) for member in self.members]
+        return self.mean_of([member.predict(case) for member in self.members])
+
+    def mean_of(self, told: Sequence[Prediction]) -> Prediction:
+        """The ensemble's prediction from those of its members."""
         shares = [dict(zip(one.labels, one.probabilities.reshape(len(one.labels), -1), strict=True)) for one in told]
         space = told[0].probabilities.shape[1:]
         mean = np.stack(
