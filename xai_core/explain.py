@@ -167,7 +167,7 @@ def explain_all(
     results: dict[tuple[str, str], Explanation] = {}
     for info, name in plan:
         for label in labels:
-            request = request_for(model, prepared, x, label, region)
+            request = request_for(model, prepared, x, label, region, info)
             request.shared, request.cancel = shared, cancel
             title = "" if label is None else model.card.labels[label]
             if progress is not None:
@@ -218,10 +218,14 @@ def _explain_members(
     return results
 
 
-def request_for(model: Model, prepared: Prepared, x: Tensor, label: int | None, region: Region | None) -> Request:
-    """What is asked of ``model`` about ``label``; ``x`` is the prepared tensor on the model's device."""
+def request_for(
+    model: Model, prepared: Prepared, x: Tensor, label: int | None, region: Region | None, info: ExplainerInfo
+) -> Request:
+    """What is asked of ``model`` about ``label`` by the explainer ``info``; ``x`` is the prepared tensor on the model's device."""
     bounds = (model.card.input.low, model.card.input.high)
-    return Request(model.module, x, label, _where(region, prepared, model), bounds, model.card.target_layer)
+    companion = model.companion(info.name) if info.model else None
+    where = _where(region, prepared, model)
+    return Request(model.module, x, label, where, bounds, model.card.target_layer, companion=companion)
 
 
 def label_index(model: Model, target: str | int | None) -> int | None:

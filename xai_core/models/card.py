@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -9,7 +10,7 @@ from typing import Any, Literal
 from xai_core.preprocess import InputSpec
 
 Modality = Literal["CXR", "MR", "digit"]
-Task = Literal["classification", "segmentation"]
+Task = Literal["classification", "segmentation", "generation"]
 
 __all__ = ["Card", "InputSpec", "Modality", "Task"]
 
@@ -42,3 +43,8 @@ class Card:
     sha256: str = ""
     bytes: int = 0
     summary: str = ""
+
+    def decision_logit(self, label: str) -> float:
+        """The logit from which on the card says yes to a label (sigmoid models)."""
+        threshold = self.thresholds.get(label, 0.5)
+        return self.temperatures.get(label, 1.0) * math.log(threshold / (1 - threshold))

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from xai_core.case import Case, Region
+from xai_core.explainers.request import Companion
 from xai_core.models.card import Card
+from xai_core.models.companions import companion_of
 from xai_core.models.outline import Outlines, back
 from xai_core.models.shelf import furnished, shelved, shipped_cards
 from xai_core.preprocess import Prepared, prepare
@@ -56,6 +58,10 @@ class Model:
         if case.kind != "film" or case.pixels.shape[0] != 1 or LUNGS not in shipped_cards():
             return None
         return _outlines(self.device).of(case)
+
+    def companion(self, name: str) -> Companion | None:
+        """The network that was trained for these very weights and the explainer ``name``, or None where there is none."""
+        return companion_of(name, self.card, self.weights_digest, self.device)
 
     def predict(self, case: Case) -> Prediction:
         """Logits and calibrated probabilities of a case."""

@@ -32,7 +32,7 @@ def shipped_cards(shelf: Path = SHELF) -> dict[str, Card]:
     path = shelf / "manifest.toml"
     if not path.is_file():
         return {}
-    return {name: card_of({"name": name, "shipped": True, **table}) for name, table in _toml(path).items()}
+    return {name: card_of({"name": name, "shipped": True, **table}) for name, table in toml_of(path).items()}
 
 
 def shelved(name_or_folder: str | Path, shelf: Path = SHELF) -> tuple[Card, Path]:
@@ -55,7 +55,7 @@ def shelved(name_or_folder: str | Path, shelf: Path = SHELF) -> tuple[Card, Path
         raise ModelError(
             f"The folder '{folder.name}' holds {len(found)} files of weights.", "Keep exactly one *.safetensors in it."
         )
-    return card_of({"name": folder.name, **_toml(folder / "card.toml"), "shipped": False}), found[0]
+    return card_of({"name": folder.name, **toml_of(folder / "card.toml"), "shipped": False}), found[0]
 
 
 def card_of(table: Mapping[str, Any]) -> Card:
@@ -124,7 +124,8 @@ def furnished(card: Card, path: Path) -> tuple[nn.Module, str]:
     return module.eval().requires_grad_(False), digest
 
 
-def _toml(path: Path) -> dict[str, Any]:
+def toml_of(path: Path) -> dict[str, Any]:
+    """A TOML file as a dict; raises :class:`ModelError` where it is none."""
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
