@@ -27,9 +27,14 @@ class Finding:
     depth: int
 
 
-def findings(card: Card, prediction: Prediction) -> list[Finding]:
-    """Rows in reading order: positive roots first, then by probability; children under their parent."""
-    probability = dict(zip(prediction.labels, map(float, prediction.probabilities), strict=True))
+def findings(card: Card, prediction: Prediction, with_off: bool = False) -> list[Finding]:
+    """Rows in reading order: positive roots first, then by probability; children under their parent. Labels that the card
+    has ``off`` are left out unless ``with_off``."""
+    probability = {
+        label: float(share)
+        for label, share in zip(prediction.labels, prediction.probabilities, strict=True)
+        if with_off or label not in card.off
+    }
     positive = set(prediction.positive)
 
     def rank(label: str) -> tuple[bool, float]:
@@ -42,6 +47,17 @@ def findings(card: Card, prediction: Prediction) -> list[Finding]:
             yield from below(label, depth + 1)
 
     return list(below(None, 0))
+
+
+def with_off(card: Card) -> bool:
+    """Whether labels that are off are shown too: a switch, where the card has any."""
+    if not card.off:
+        return False
+    return st.toggle(
+        f"{len(card.off)} weak findings too",
+        key="with-off",
+        help="Findings this model hardly tells on held-out patients: " + ", ".join(card.off) + ".",
+    )
 
 
 def first_target(rows: list[Finding]) -> str:

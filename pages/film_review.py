@@ -100,7 +100,8 @@ with st.sidebar:
         model_name = model_names[0]
     with st.spinner("Asking the model"):
         model = engine.model(model_name)
-        rows = findings.findings(model.card, engine.predict(model_name, film.case))
+        told = engine.predict(model_name, film.case)
+    rows = findings.findings(model.card, told, findings.with_off(model.card))
     target = follow_film(film, model_name, rows)
     findings.table(rows, target, choose_target)
     names = explainer_choice.choose(infos, dims=len(film.case.space))
