@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.uid import ParametricMapStorage
 
 from xai_core.case import Case
 from xai_core.errors import LightboxError, ReadError
@@ -43,10 +44,15 @@ def _is_dicom_volume(source: Source) -> bool:
     if not is_dicom(source):
         return False
     try:
-        tags = Tags(dataset_of(source, ["Modality"]))
+        dataset = dataset_of(source, ["Modality", "SOPClassUID"])
+        tags = Tags(dataset)
     except Exception:  # whatever pydicom raises, the film reader tells it
         return False
-    return tags.text("Modality").upper() in VOLUME_MODALITIES
+    return _is_of_volume(tags)
+
+
+def _is_of_volume(tags: Tags) -> bool:
+    return tags.text("Modality").upper() in VOLUME_MODALITIES or tags.text("SOPClassUID") == ParametricMapStorage
 
 
 @reader(
@@ -111,7 +117,7 @@ def _check_one_series(title: str, tags: Sequence[Tags]) -> None:
             f"{title} holds {len(series)} series{named}, not one.",
             "Choose the files of one series, or give several as modalities by name.",
         )
-    other = sorted({part.text("Modality").upper() or "unknown" for part in tags} - set(VOLUME_MODALITIES))
+    other = sorted({part.text("Modality").upper() or "unknown" for part in tags if not _is_of_volume(part)})
     if other:
         raise ReadError(f"{title} holds images of modality {', '.join(other[:3])}, not slices of a volume.", SERIES)
 

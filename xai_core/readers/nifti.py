@@ -28,6 +28,8 @@ KINDS = (
     (540, 4, b"n+2\0\r\n\x1a\n", b"ni2\0\r\n\x1a\n", nib.Nifti2Header),
 )
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+# (d, h, w, 1) to NIfTI's (i, j, k, 1).
+REVERSED = np.eye(4)[[2, 1, 0, 3]]
 # Largest distance in mm at which sform and qform still say the same of a voxel.
 FORMS_APART_MM = 0.5
 
@@ -143,10 +145,6 @@ def _geometry(title: str, header: Any, notes: list[str]) -> Geometry:
         notes.append("The file gives two positions (sform and qform) that differ; the sform is followed.")
     if scale != 1.0:
         notes.append("The file's lengths are not in millimetres and were converted.")
-    turned = RAS_TO_LPS @ affine @ _REVERSED
+    turned = RAS_TO_LPS @ affine @ REVERSED
     turned[:3] *= scale
     return geometry_of(title, turned)
-
-
-# (d, h, w, 1) to NIfTI's (i, j, k, 1).
-_REVERSED = np.eye(4)[[2, 1, 0, 3]]
