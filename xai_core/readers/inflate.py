@@ -9,13 +9,28 @@ import zlib
 from xai_core.errors import ReadError
 
 AGAIN = "Copy or export it again."
-GZIP, BZIP2 = b"\x1f\x8b", b"BZh"
+GZIP = b"\x1f\x8b"
+# Zeros after the samples are harmless padding, as long as they are few.
+MOST_SURPLUS = 1 << 16
 
 
-def gunzipped(title: str, packed: bytes, most: int, *, least: int | None = None) -> bytes:
-    """The first ``most`` bytes inside a gzip file; what follows stays packed.
+def gunzipped(title: str, packed: bytes, length: int) -> bytes:
+    """The ``length`` bytes inside a gzip file.
 
-    Raises :class:`ReadError` where it is damaged, or ends before ``least`` (default ``most``) bytes.
+    Raises :class:`ReadError` where it is damaged, or holds less or more; of a surplus no more than 64 KiB are unpacked.
+    """
+    plain = gunzipped_start(title, packed, length + MOST_SURPLUS)
+    if plain[length:].strip(b"\0") or len(plain) == length + MOST_SURPLUS:
+        raise ReadError(
+            f"{title} contradicts itself: it unpacks to more than the {length:,} bytes of its header.", AGAIN
+        )
+    return _at_least(title, plain[:length], length)
+
+
+def gunzipped_start(title: str, packed: bytes, most: int) -> bytes:
+    """At most the first ``most`` bytes inside a gzip file; what follows stays packed.
+
+    Raises :class:`ReadError` where what is unpacked is damaged.
     """
     plain = io.BytesIO()
     rest = packed
@@ -24,12 +39,10 @@ def gunzipped(title: str, packed: bytes, most: int, *, least: int | None = None)
         while rest.startswith(GZIP) and plain.tell() < most:
             inflater = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
             plain.write(inflater.decompress(rest, most - plain.tell()))
-            if not inflater.eof:
-                inflater.decompress(inflater.unconsumed_tail, 1)  # reads the checksum that stands at the end
             rest = inflater.unused_data
     except zlib.error as error:
         raise _damaged(title) from error
-    return _at_least(title, plain.getvalue(), most if least is None else least)
+    return plain.getvalue()
 
 
 def bunzipped(title: str, packed: bytes, most: int) -> bytes:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from xai_core.case import Case, Geometry
 from xai_core.errors import ReadError
-from xai_core.readers.inflate import AGAIN, GZIP, gunzipped
+from xai_core.readers.inflate import AGAIN, GZIP, gunzipped, gunzipped_start
 from xai_core.readers.names import modality_of
 from xai_core.readers.registry import reader
 from xai_core.readers.source import Source
@@ -39,7 +39,7 @@ def _head(source: Source) -> bytes:
     if not source.data.startswith(GZIP):
         return source.data[:HEADER_BYTES]
     try:
-        return gunzipped(source.title, source.data[: 4 * HEADER_BYTES], HEADER_BYTES, least=0)
+        return gunzipped_start(source.title, source.data[: 4 * HEADER_BYTES], HEADER_BYTES)
     except ReadError:
         return b""
 
@@ -93,7 +93,7 @@ def read_nifti(source: Source) -> Case:
 
 def _header(source: Source, header_class: Any) -> tuple[Any, str]:
     size = header_class.template_dtype.itemsize
-    head = gunzipped(source.title, source.data, size) if source.data.startswith(GZIP) else source.data[:size]
+    head = gunzipped_start(source.title, source.data, size) if source.data.startswith(GZIP) else source.data[:size]
     if len(head) < size:
         raise ReadError(f"{source.title} is cut short within its header.", AGAIN)
     try:
