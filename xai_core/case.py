@@ -102,10 +102,9 @@ class Case:
     "scanner"), ``laterality``, ``view`` ("PA", "AP", ...), ``body_part``, ``age_years``, ``sex``, ``lossy`` (bool),
     ``simulated`` (bool), ``source`` (format), ``credit``, ``notes`` (tuple of sentences for the person: what
     the file is), ``messages`` (the same: what was done to it, say resampled), ``missing`` (modalities of the layout that
-    were not there), ``reference`` (the channel whose grid a volume of several files has), ``regions`` (names of masks
-    that lay beside it).
-    ``patient`` holds what names a person (name, id, birth_date, study_date, accession, and file, because file names do
-    so too); it never leaves the viewer's corner.
+    were not there), ``reference`` (the channel whose grid a volume of several files has).
+    ``patient`` holds what names a person (name, id, birth_date, study_date, accession, and file and masks, because names
+    of files do so too); it never leaves the viewer's corner.
     """
 
     kind: Kind
@@ -146,5 +145,5 @@ class Region:
 def digest_of(pixels: NDArray[Any], kind: Kind, photometric: str = "MONOCHROME2") -> str:
     """Hex SHA-256 of what the models see: kind, shape, type, polarity and samples. Names no patient."""
     content = hashlib.sha256(f"{kind}|{pixels.shape}|{pixels.dtype.str}|{photometric}|".encode())
-    content.update(np.ascontiguousarray(pixels).tobytes())
+    content.update(np.ascontiguousarray(pixels).reshape(-1).view(np.uint8).data)
     return content.hexdigest()

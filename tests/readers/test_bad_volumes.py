@@ -162,6 +162,7 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
     "a picture as modality": (lambda: {"FLAIR": picture_bytes(texture(bits=8).astype(np.uint8))}, "a PNG picture"),
     "a film as modality": (lambda: {"FLAIR": dicom_bytes(film())}, "a DICOM film"),
     "seven modalities": (lambda: {str(k): nifti() for k in range(7)}, "7 modalities"),
+    "two patients": (lambda: {"T1": series_bytes(slices()), "T2": series_bytes(slices(PatientID="4712"))}, "different patients"),
     "none": (dict, "No modality"),
     "without orientation": (lambda: {"T1": nifti(), "T2": nifti((6, 7, 9), sform_code=0, qform_code=0)}, "cannot be laid"),
     "far apart": (lambda: {"T1": nifti(), "T2": nifti(**sheet(_far()))}, "does not overlap"),

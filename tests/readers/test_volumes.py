@@ -306,7 +306,9 @@ def test_published_layouts_are_sorted_by_modality(
     for case in (read_case(tmp_path), read_case(zipped(files), name="case.zip")):
         assert case.channels == channels
         assert case.facts["missing"] == ()
-        assert case.facts["regions"] == (Path(masks[0]).name,)
+        assert case.patient["masks"] == Path(masks[0]).name
+        assert any("1 mask(s) beside" in message for message in case.facts["messages"])
+        assert not any(Path(name).stem in repr(dict(case.facts)) for name in (*names, *masks))
         for channel, modality in zip(case.pixels, channels, strict=True):
             told = {modality.lower(), words[modality].lower()} | ({"t1ce"} if modality == "T1post" else set())
             number = next(

@@ -25,16 +25,20 @@ LAYOUTS: Mapping[str, tuple[str, ...]] = {
 }
 
 
+MASKS_BESIDE = "mask(s) beside the volumes were not read as modalities; open them as regions."
+OVER_TIME = "file(s) with a volume at every time point were left aside."
+
+
 @dataclass(frozen=True)
 class Sorted:
     """``modalities``: files by modality, in the order of channels; ``layout`` ('' where it is none), ``missing`` of its
-    modalities, and the names of ``masks`` and of files left ``aside``."""
+    modalities, the names of ``masks``, and how many files over time were left ``aside``."""
 
     modalities: Mapping[str, Source]
     layout: str = ""
     missing: tuple[str, ...] = ()
     masks: tuple[str, ...] = ()
-    aside: tuple[str, ...] = ()
+    aside: int = 0
 
 
 def sorted_out(files: Sequence[Source], title: str) -> Sorted:
@@ -43,8 +47,8 @@ def sorted_out(files: Sequence[Source], title: str) -> Sorted:
     Raises :class:`ReadError` where two files are of one modality, several name none, or there are more than six.
     """
     masks = tuple(file.name for file in files if is_mask_name(file.name))
-    aside = tuple(file.name for file in files if file.name not in masks and is_series_over_time(file.name))
-    images = [file for file in files if file.name not in masks and file.name not in aside]
+    others = [file for file in files if file.name not in masks]
+    images = [file for file in others if not is_series_over_time(file.name)]
     if not images:
         raise ReadError(f"{title} holds no image: only masks or series over time.", "Choose the images themselves.")
     found: dict[str, Source] = {}
@@ -73,7 +77,7 @@ def sorted_out(files: Sequence[Source], title: str) -> Sorted:
         layout,
         tuple(name for name in wanted if name not in found),
         masks,
-        aside,
+        len(others) - len(images),
     )
 
 
@@ -87,7 +91,9 @@ def _layout_of(found: Mapping[str, Source]) -> str:
 def case_of_modalities(files: Sorted, title: str, reference: str | None = None) -> Case:
     """The case of sorted files, on the grid of ``reference`` (the first modality)."""
     cases = {name: read_source(source, "volume") for name, source in files.modalities.items()}
-    messages = [f"{name} was left aside: it holds a volume at every time point." for name in files.aside]
+    messages = [
+        f"{count} {what}" for what, count in ((MASKS_BESIDE, len(files.masks)), (OVER_TIME, files.aside)) if count
+    ]
     case = stacked(cases, reference, missing=files.missing, messages=messages)
-    facts = {**case.facts, "regions": files.masks} if files.masks else case.facts
-    return replace(case, facts=MappingProxyType(dict(facts)), patient=MappingProxyType({"file": title.strip("'")}))
+    named = {"file": title.strip("'"), "masks": ", ".join(files.masks)}
+    return replace(case, patient=MappingProxyType({key: value for key, value in named.items() if value}))

@@ -108,6 +108,8 @@ def stacked(
         raise ReadError(
             f"There is no modality '{chosen}' to take the grid from.", f"Choose one of: {', '.join(names)}."
         )
+    if len({case.patient["id"] for case in cases.values() if "id" in case.patient}) > 1:
+        raise ReadError("These modalities are of different patients.", "Choose volumes of one examination.")
     grid = cases[chosen]
     scales = {(float(case.facts["slope"]), float(case.facts["intercept"])) for case in cases.values()}
     told = list(messages)
