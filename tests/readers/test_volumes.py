@@ -146,6 +146,31 @@ def test_a_file_without_orientation_says_so() -> None:
     assert plain.geometry.affine is None
 
 
+def test_the_sform_is_followed_and_the_qform_where_there_is_none() -> None:
+    samples, affine = phantom("oblique")
+    other = affine.copy()
+    other[:3, 3] += 7
+    image = nib.Nifti1Image(samples, affine)
+    image.set_qform(other, 1)
+    both = read_case(bytes(image.to_bytes()))
+    np.testing.assert_allclose(ras_affine(both), affine, atol=1e-4)
+    assert any("sform is followed" in note for note in both.facts["notes"])
+    image.set_sform(None, 0)
+    alone = read_case(bytes(image.to_bytes()))
+    np.testing.assert_allclose(ras_affine(alone), other, atol=1e-3)
+    assert alone.facts["notes"] == ()
+
+
+@pytest.mark.parametrize(("unit", "millimetres"), [("mm", 1.0), ("meter", 1000.0), ("micron", 0.001), (0, 1.0)])
+def test_lengths_are_brought_to_millimetres(unit: Any, millimetres: float) -> None:
+    samples, affine = phantom("LIA")
+    image = nib.Nifti1Image(samples, np.diag([*[1 / millimetres] * 3, 1]) @ affine)
+    image.header.set_xyzt_units(unit)
+    case = read_case(bytes(image.to_bytes()))
+    np.testing.assert_allclose(ras_affine(case), affine, rtol=1e-5, atol=1e-4)
+    assert any("not in millimetres" in note for note in case.facts["notes"]) is (millimetres != 1.0)
+
+
 def test_values_that_are_no_numbers_become_0_with_a_note() -> None:
     samples, affine = phantom("RAS")
     values = samples.astype(np.float32)
@@ -212,6 +237,22 @@ def test_a_slice_in_each_encoding_is_what_pydicom_reads(shared: Path, name: str)
     np.testing.assert_array_equal(case.pixels[0, 0], pydicom.dcmread(shared / "dicom/mr4_explicit_le.dcm").pixel_array)
     assert case.facts["slope"] == pytest.approx(9.570207)
     assert any("single slice" in note for note in case.facts["notes"])
+
+
+def test_series_of_one_examination_are_modalities_where_their_descriptions_tell() -> None:
+    samples, affine = phantom("LPS")
+    told = {"T2": "AX T2 TSE", "T1post": "T1 MPRAGE", "FLAIR": "t2_tirm_tra_dark-fluid"}
+    files = []
+    for number, (name, description) in enumerate(told.items()):
+        agent = {"ContrastBolusAgent": "Gadovist"} if name == "T1post" else {}
+        parts = series(
+            samples * (number + 1), affine, SeriesDescription=description, SeriesInstanceUID=f"1.2.{number}", **agent
+        )
+        files += series_bytes(parts)
+    case = read_case(files[::-1])
+    assert case.channels == ("FLAIR", "T1post", "T2")
+    for channel, factor in zip(case.pixels, (3, 2, 1), strict=True):
+        np.testing.assert_array_equal(channel.T, samples * factor)
 
 
 def test_slices_with_slopes_of_their_own_become_values() -> None:

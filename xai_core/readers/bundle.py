@@ -17,10 +17,12 @@ from typing import Any
 from xai_core.case import Case
 from xai_core.errors import ReadError
 from xai_core.readers.dicom_file import is_dicom
-from xai_core.readers.dicom_volume import read_series
+from xai_core.readers.dicom_volume import by_series, read_series
 from xai_core.readers.layouts import case_of_modalities, sorted_out
+from xai_core.readers.names import MODALITIES
 from xai_core.readers.registry import readers
 from xai_core.readers.source import LARGEST_FILE_BYTES, Source, open_source, shown_name
+from xai_core.readers.volume import stacked
 
 MOST_FILES = 4096
 MOST_BYTES = 2 << 30
@@ -103,7 +105,8 @@ def _check_bytes(title: str, size: int) -> None:
 
 
 def case_of_files(files: Sequence[Source], title: str, reference: str | None = None) -> Case:
-    """The one volume that ``files`` make: a DICOM series, or files of one modality each (their names tell which).
+    """The one volume that ``files`` make: a DICOM series, or series or files of one modality each (their descriptions and
+    names tell which).
 
     Raises :class:`ReadError` where they are none, or of several kinds.
     """
@@ -112,10 +115,19 @@ def case_of_files(files: Sequence[Source], title: str, reference: str | None = N
     if dicom and others:
         raise ReadError(f"{title} mixes DICOM with other volumes.", "Choose the files of one kind.")
     if dicom:
-        return read_series(dicom, title)
+        return _case_of_dicom(dicom, title, reference)
     if not others:
         raise ReadError(f"{title} holds no volume among {len(files)} file(s).", "Choose NIfTI, NRRD or DICOM files.")
     return case_of_modalities(sorted_out(others, title), title, reference)
+
+
+def _case_of_dicom(files: Sequence[Source], title: str, reference: str | None) -> Case:
+    series = by_series(files)
+    named = dict(series)
+    if 1 < len(series) == len(named) and set(named) <= set(MODALITIES):
+        ordered = [name for name in MODALITIES if name in named]
+        return stacked({name: read_series(named[name], f"{name} of {title}") for name in ordered}, reference)
+    return read_series(files, title)
 
 
 def _is_volume(file: Source) -> bool:

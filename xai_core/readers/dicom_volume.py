@@ -31,9 +31,10 @@ PLANE_KEYWORDS = (
     "ImagePositionPatient", "ImageOrientationPatient", "SliceThickness", "SpacingBetweenSlices", "RescaleSlope",
     "RescaleIntercept", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
 )  # fmt: skip
+NAMING_KEYWORDS = ("Modality", "SeriesDescription", "ProtocolName", "ContrastBolusAgent")
 WANTED: tuple[str, ...] = (
     *PIXEL_KEYWORDS, *FACT_KEYWORDS, *PATIENT_KEYWORDS, *OPTION_KEYWORDS, *PLANE_KEYWORDS, "SpecificCharacterSet",
-    "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesDescription", "ProtocolName", "ContrastBolusAgent",
+    "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", *NAMING_KEYWORDS,
 )  # fmt: skip
 GROUPS = (
     "PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence", "PixelValueTransformationSequence",
@@ -80,6 +81,19 @@ def read_series(sources: Sequence[Source], title: str) -> Case:
         raise
     except Exception as error:  # pydicom meets damaged headers with every kind of exception
         raise ReadError(f"{title} is a DICOM file with a damaged header.", AGAIN) from error
+
+
+def by_series(sources: Sequence[Source]) -> list[tuple[str, list[Source]]]:
+    """The files of each series with the modality that its description names (or its DICOM code), in the order given."""
+    groups: dict[str, tuple[str, list[Source]]] = {}
+    for source in sources:
+        try:
+            tags = Tags(dataset_of(source, ["SeriesInstanceUID", *NAMING_KEYWORDS]))
+            uid = tags.text("SeriesInstanceUID")
+        except Exception:  # whatever pydicom raises, the reader of the series tells it
+            uid, tags = "", Tags(Dataset())
+        groups.setdefault(uid, (_channel(tags, ""), []))[1].append(source)
+    return list(groups.values())
 
 
 def _read(sources: Sequence[Source], title: str) -> Case:

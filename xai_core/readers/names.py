@@ -1,7 +1,7 @@
 """What a file's name says of a volume: the MR modality or map it holds, or that it is a mask.
 
 Sources: the naming of ISLES 2015 and 2017 (VSD.Brain.XX.O.MR_ADC), ISLES 2022 and BIDS (_dwi, _adc, _flair, _msk), BraTS
-2018 to 2023 (_t1ce, -t1c, -t2f). Names are read from their end, where all of these put the modality.
+2018 to 2023 (_t1ce, -t1c, -t2f), and of scanners ("t2_tirm_tra_dark-fluid" is FLAIR). Names are read from their end, where all of these put the modality.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import re
 
 # Modality to the words that mean it, in the order in which the channels of a case stand.
 MODALITIES: dict[str, tuple[str, ...]] = {
-    "FLAIR": ("flair", "t2f", "t2flair"),
+    "FLAIR": ("flair", "t2f", "t2flair", "fluid", "tirm"),
     "T1": ("t1", "t1w", "t1n"),
     "T1post": ("t1post", "t1ce", "t1c", "t1gd", "t1ct", "t1km"),
     "T2": ("t2", "t2w"),
-    "DWI": ("dwi", "trace", "b1000"),
+    "DWI": ("dwi", "trace", "tracew", "b1000", "diff"),
     "ADC": ("adc",),
     "MTT": ("mtt",),
     "rCBF": ("rcbf", "cbf"),
@@ -22,7 +22,8 @@ MODALITIES: dict[str, tuple[str, ...]] = {
     "Tmax": ("tmax",),
     "TTP": ("ttp",),
     "PD": ("pd", "pdw"),
-    "SWI": ("swi",),
+    "SWI": ("swi", "swan"),
+    "T2star": ("t2star", "gre", "hemo"),
 }
 MASKS = ("seg", "mask", "msk", "lesion", "lesions", "ot", "label", "labels")
 FOUR_D = ("4dpwi", "pwi", "bold", "dsc")

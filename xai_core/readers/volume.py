@@ -19,7 +19,6 @@ from xai_core.resampling import is_same_grid, onto
 
 MOST_VOXELS = 1 << 27
 MOST_CHANNELS = 6
-AGAIN = "Copy or export it again."
 ORIENTED = "Convert it again from DICOM with a program that keeps the position (dcm2niix, say)."
 UNPLACED = "The file does not say where the volume lies in the patient: sides and directions are unknown."
 # Windows of our own leave out this share at either end, so that a few bright vessels do not darken the rest.
