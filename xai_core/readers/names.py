@@ -1,7 +1,8 @@
 """What a file's name says of a volume: the MR modality or map it holds, or that it is a mask.
 
 Sources: the naming of ISLES 2015 and 2017 (VSD.Brain.XX.O.MR_ADC), ISLES 2022 and BIDS (_dwi, _adc, _flair, _msk), BraTS
-2018 to 2023 (_t1ce, -t1c, -t2f), and of scanners ("t2_tirm_tra_dark-fluid" is FLAIR). Names are read from their end, where all of these put the modality.
+2018 to 2023 (_t1ce, -t1c, -t2f), and of scanners ("t2_tirm_tra_dark-fluid" is FLAIR). Names are read from their end,
+where all of these put the modality.
 """
 
 from __future__ import annotations
