@@ -86,7 +86,7 @@ def _take(upload: Any, own: dict[str, Film]) -> str | None:
     """Read ``upload`` into the session's films and open it; the sentence to show where that is not possible."""
     try:
         with st.spinner("Reading the film"):
-            case = xc.read_case(upload.getvalue(), name=upload.name)
+            case = xc.read_case(upload.getvalue(), name=upload.name, kind="film")
     except xc.LightboxError as problem:
         return sentence(problem)
     key = f"own-{upload.file_id}"

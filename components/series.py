@@ -115,5 +115,5 @@ def _read(file_id: str, content: bytes, name: str) -> xc.Case:
     known: dict[str, xc.Case] = st.session_state.setdefault("series-read", {})
     if file_id not in known:
         with st.spinner("Reading the film"):
-            known[file_id] = xc.read_case(content, name=name)
+            known[file_id] = xc.read_case(content, name=name, kind="film")
     return known[file_id]

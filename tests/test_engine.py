@@ -21,8 +21,8 @@ from xai_core.errors import Cancelled, MemoryLimitError, ModelError, ParameterEr
 from xai_core.explain import Explanation
 from xai_core.explainers import registry
 from xai_core.explainers.registry import explainers
+from xai_core.grid import Grid
 from xai_core.models import Prediction
-from xai_core.preprocess import Grid
 from xai_core.trust import Badge, Finding
 
 FAST, SLOW = "grad-cam", "occlusion"

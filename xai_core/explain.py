@@ -32,8 +32,9 @@ from xai_core.record import Recording, record
 from xai_core.trust import Badge, Evidence, badge_of, plain
 
 if TYPE_CHECKING:
+    from xai_core.grid import Grid
     from xai_core.models import Model
-    from xai_core.preprocess import Grid, Prepared
+    from xai_core.preprocess import Prepared
 
 Progress = Callable[[str, str, float, "Explanation | None"], None]
 Array = NDArray[np.float32]

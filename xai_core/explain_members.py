@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from xai_core.grid import Grid
 from xai_core.likeness import rank_correlation
-from xai_core.preprocess import Grid
 from xai_core.trust import Badge, Finding
 
 if TYPE_CHECKING:

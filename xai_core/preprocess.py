@@ -1,8 +1,7 @@
 """From a case to the tensor a network eats, with the exact way back from its grid to the case's.
 
-Every spatial step is one affine per axis between pixel centres, ``case_index = offset + scale * input_index``,
-kept in a :class:`Grid`. Both directions are separable matrices, so that what is added around or cut off is
-known to the pixel and a map never drifts (the habit of torchio: every spatial step can be inverted).
+Every spatial step is one affine per axis between pixel centres, kept in a :class:`~xai_core.grid.Grid`. What is particular
+to volumes stands in :mod:`xai_core.head`.
 """
 
 from __future__ import annotations
@@ -18,19 +17,21 @@ from numpy.typing import NDArray
 
 from xai_core.case import Case, Region
 from xai_core.errors import ModelError
-
-Array = NDArray[np.float32]
+from xai_core.grid import Array, Grid, along_axes
+from xai_core.head import SCALINGS, head_of, volume_grid
 
 
 @dataclass(frozen=True)
 class InputSpec:
     """What the network is fed.
 
-    ``size``: (H, W) or (D, H, W) of the tensor. ``low``, ``high``: least and greatest value an input can
+    ``size``: (H, W) or (D, H, W) of the tensor; 0 along an axis of a volume that is as long as the case needs. ``low``, ``high``: least and greatest value an input can
     take (the bounds of LRP's box rule). ``intensity``: name of the intensity recipe below.
-    ``crop``: "lungs" (field found by ``cxr-lungs``), "study" (whole film, zero-padded square) or "none".
-    ``margin``: share of the lung box added on each side. ``blur``: sigma in input pixels of the Gaussian that brings
-    all films to one sharpness (0: none).
+    ``crop``: "lungs" (field found by ``cxr-lungs``), "study" (whole film, zero-padded square), "head" (box around the head
+    in a volume) or "none". ``margin``: share of that box added on each side. ``blur``: sigma in input pixels of the Gaussian that brings
+    all films to one sharpness (0: none). Of volumes alone: ``axes``, the letters towards which (D, H, W) grow ("HPL": axial
+    slices from the feet up, rows to the back, columns to the left; "": as stored), ``spacing_mm`` along them (None: the
+    box is stretched to ``size``), and ``multiple``, of which a free size is one.
     """
 
     size: tuple[int, ...]
@@ -41,6 +42,9 @@ class InputSpec:
     crop: str = "none"
     margin: float = 0.0
     blur: float = 0.0
+    axes: str = ""
+    spacing_mm: tuple[float, ...] | None = None
+    multiple: int = 1
 
 
 def presented(case: Case) -> Array:
@@ -58,107 +62,15 @@ def presented(case: Case) -> Array:
         samples = turned - samples
     slope = float(case.facts.get("slope", 1.0) or 1.0)
     intercept = float(case.facts.get("intercept", 0.0) or 0.0)
+    if (abs(slope), intercept) == (1.0, 0.0):
+        return np.ascontiguousarray(samples)
     return np.ascontiguousarray(abs(slope) * samples + intercept, dtype=np.float32)
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Where each input pixel lies in the case: ``case_index = offset + scale * input_index``, centre to centre."""
-
-    scale: tuple[float, ...]
-    offset: tuple[float, ...]
-    case_shape: tuple[int, ...]
-    input_shape: tuple[int, ...]
-
-    @classmethod
-    def over(
-        cls, edges: tuple[tuple[float, float], ...], case_shape: tuple[int, ...], input_shape: tuple[int, ...]
-    ) -> Grid:
-        """The grid of ``input_shape`` laid over the box ``edges`` ((low, high) per axis, in case pixels, 0 at the first
-        pixel's outer edge)."""
-        scale = tuple((high - low) / size for (low, high), size in zip(edges, input_shape, strict=True))
-        offset = tuple(low - 0.5 + step / 2 for (low, _), step in zip(edges, scale, strict=True))
-        return cls(scale, offset, tuple(case_shape), tuple(input_shape))
-
-    def to_input(self, array: NDArray[np.generic]) -> Array:
-        """(C, *case_shape) to (C, *input_shape) float32: linear, with a filter as wide as the step where it shrinks;
-        zero where the input reaches beyond the case."""
-        self._expect(array, self.case_shape, "case")
-        return _along_axes(array, [self._forward(axis) for axis in range(len(self.scale))])
-
-    def to_case(self, array: NDArray[np.generic]) -> Array:
-        """(C, *input_shape) to (C, *case_shape) float32: each case pixel is the mean of the input pixels it covers,
-        or the nearest one where the case is finer; zero outside what the input sees."""
-        self._expect(array, self.input_shape, "input")
-        return _along_axes(array, [self._backward(axis) for axis in range(len(self.scale))])
-
-    def covered(self) -> NDArray[np.bool_]:
-        """(*case_shape) bool: the case's pixels whose centres the input sees."""
-        seen = np.ones(self.case_shape, dtype=bool)
-        for axis in range(len(self.scale)):
-            line = self._seen(axis)
-            seen &= line.reshape([-1 if k == axis else 1 for k in range(len(self.scale))])
-        return seen
-
-    def inside(self) -> NDArray[np.bool_]:
-        """(*input_shape) bool: the input's pixels whose centres lie on the case (the others are padding)."""
-        held = np.ones(self.input_shape, dtype=bool)
-        for axis, (scale, offset) in enumerate(zip(self.scale, self.offset, strict=True)):
-            centres = offset + scale * np.arange(self.input_shape[axis])
-            line = (centres > -0.5 - 1e-6) & (centres < self.case_shape[axis] - 0.5 + 1e-6)
-            held &= line.reshape([-1 if k == axis else 1 for k in range(len(self.scale))])
-        return held
-
-    def _expect(self, array: NDArray[np.generic], shape: tuple[int, ...], name: str) -> None:
-        if tuple(array.shape[1:]) != shape:
-            raise ValueError(
-                f"array of shape {array.shape} is not (C, {', '.join(map(str, shape))}) of the {name} grid"
-            )
-
-    def _forward(self, axis: int) -> Array:
-        size, source, scale, offset = self.input_shape[axis], self.case_shape[axis], self.scale[axis], self.offset[axis]
-        centres = offset + scale * np.arange(size, dtype=np.float64)
-        width = max(scale, 1.0)
-        weights = np.maximum(0.0, 1.0 - np.abs(centres[:, None] - np.arange(source)[None, :]) / width)
-        outside = (centres < -0.5 - 1e-6) | (centres > source - 0.5 + 1e-6)
-        total = weights.sum(axis=1, keepdims=True)
-        weights = np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
-        weights[outside] = 0.0
-        return np.asarray(weights, dtype=np.float32)
-
-    def _seen(self, axis: int) -> NDArray[np.bool_]:
-        places = (np.arange(self.case_shape[axis]) - self.offset[axis]) / self.scale[axis]
-        return np.asarray((places > -0.5 - 1e-6) & (places < self.input_shape[axis] - 0.5 + 1e-6))
-
-    def _backward(self, axis: int) -> Array:
-        size, target, scale = self.input_shape[axis], self.case_shape[axis], self.scale[axis]
-        places = (np.arange(target, dtype=np.float64) - self.offset[axis]) / scale
-        if scale >= 1.0:
-            nearest = np.clip(np.floor(places + 0.5 - 1e-9).astype(int), 0, size - 1)
-            weights = np.zeros((target, size))
-            weights[np.arange(target), nearest] = 1.0
-        else:
-            half = 0.5 / scale
-            low, high = (places - half)[:, None], (places + half)[:, None]
-            pixels = np.arange(size)[None, :]
-            weights = np.clip(np.minimum(high, pixels + 0.5) - np.maximum(low, pixels - 0.5), 0.0, None)
-            total = weights.sum(axis=1, keepdims=True)
-            weights = np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
-        weights[~self._seen(axis)] = 0.0
-        return weights.astype(np.float32)
-
-
-def _along_axes(array: NDArray[np.generic], matrices: list[Array]) -> Array:
-    result = np.asarray(array, dtype=np.float32)
-    for axis, matrix in enumerate(matrices):
-        result = np.moveaxis(np.tensordot(matrix, result, axes=(1, axis + 1)), 0, axis + 1)
-    return np.ascontiguousarray(result, dtype=np.float32)
 
 
 @dataclass(frozen=True)
 class Prepared:
     """What the network is given: ``tensor`` (1, C, *size) float32, the ``grid`` back to the case, the lung ``field``
-    used, and ``messages`` for the person (say, that no lungs were found and the whole film was taken)."""
+    (or the head in a volume) used, and ``messages`` for the person (say, that no lungs were found and the whole film was taken)."""
 
     tensor: torch.Tensor
     grid: Grid
@@ -167,7 +79,8 @@ class Prepared:
 
 
 def prepare(case: Case, spec: InputSpec, field: Region | None) -> Prepared:
-    """Crop, resample and scale a case as ``spec`` says; ``field`` is the lung mask where the crop is "lungs".
+    """Crop, turn, resample and scale a case as ``spec`` says; ``field`` is the lung mask where the crop is "lungs", the head
+    of a volume (found here where it is None).
 
     Raises :class:`ModelError` where the case has not the channels or dimensions of the network.
     """
@@ -183,10 +96,22 @@ def prepare(case: Case, spec: InputSpec, field: Region | None) -> Prepared:
             "Choose a model with the image's channels.",
         )
     image = presented(case)
-    grid = grid_of(case.space, spec, field)
+    messages: tuple[str, ...] = ()
+    if case.kind == "volume":
+        if field is None and (spec.crop == "head" or spec.intensity in SCALINGS):
+            field = Region(head_of(image), "head")
+        edges = (
+            margined_box(field.mask, spec.margin)
+            if spec.crop == "head" and field is not None
+            else whole_box(case.space)
+        )
+        layout = (spec.size, spec.axes, spec.spacing_mm, spec.multiple)
+        grid, messages = volume_grid(case.geometry, case.space, edges, *layout)
+    else:
+        grid = grid_of(case.space, spec, field)
     sample = grid.to_input(image)
     scaled = scale_intensity(sample, grid, spec, field)
-    return Prepared(torch.from_numpy(scaled)[None], grid, field)
+    return Prepared(torch.from_numpy(scaled)[None], grid, field, messages)
 
 
 def grid_of(space: tuple[int, ...], spec: InputSpec, field: Region | None) -> Grid:
@@ -198,7 +123,12 @@ def grid_of(space: tuple[int, ...], spec: InputSpec, field: Region | None) -> Gr
     if spec.crop == "study":
         side = float(max(space))
         return Grid.over(tuple(((n - side) / 2, (n + side) / 2) for n in space), space, spec.size)
-    return Grid.over(tuple((0.0, float(n)) for n in space), space, spec.size)
+    return Grid.over(whole_box(space), space, spec.size)
+
+
+def whole_box(space: tuple[int, ...]) -> tuple[tuple[float, float], ...]:
+    """Edges (low, high) per axis of the whole case."""
+    return tuple((0.0, float(size)) for size in space)
 
 
 def margined_box(mask: NDArray[np.bool_], margin: float) -> tuple[tuple[float, float], ...]:
@@ -214,7 +144,10 @@ def margined_box(mask: NDArray[np.bool_], margin: float) -> tuple[tuple[float, f
 
 
 def scale_intensity(sample: Array, grid: Grid, spec: InputSpec, field: Region | None) -> Array:
-    """Bring (C, *size) into [low, high] by the recipe that ``spec.intensity`` names; padding stays at ``spec.low``."""
+    """Bring (C, *size) into [low, high] by the recipe that ``spec.intensity`` names; padding stays at ``spec.low``, or where
+    the recipe is a volume's at what it says of air."""
+    if spec.intensity in SCALINGS:
+        return SCALINGS[spec.intensity](sample, grid, spec.low, spec.high, field)
     held = grid.inside()
     low, high = intensity_range(sample, grid, spec, field)
     share = np.clip((sample - low) / max(high - low, 1e-6 * max(abs(high), 1.0)), 0.0, 1.0)
@@ -232,7 +165,7 @@ def intensity_range(sample: Array, grid: Grid, spec: InputSpec, field: Region | 
     except KeyError:
         raise ModelError(
             f"The card asks for the intensity recipe '{spec.intensity}', which does not exist.",
-            f"Known recipes: {', '.join(INTENSITIES)}.",
+            f"Known recipes: {', '.join((*INTENSITIES, *SCALINGS))}.",
         ) from None
     return recipe(sample, grid.inside(), grid, field)
 
@@ -240,8 +173,8 @@ def intensity_range(sample: Array, grid: Grid, spec: InputSpec, field: Region | 
 def softened(sample: Array, held: NDArray[np.bool_], sigma: float) -> Array:
     """Gaussian blur of (C, *size) by ``sigma`` pixels that takes nothing from the padding: one sharpness for all films."""
     matrices = [_blur_matrix(size, sigma) for size in held.shape]
-    weight = _along_axes(held[None].astype(np.float32), matrices)
-    return np.divide(_along_axes(sample * held, matrices), np.maximum(weight, 1e-6), dtype=np.float32)
+    weight = along_axes(held[None].astype(np.float32), matrices)
+    return np.divide(along_axes(sample * held, matrices), np.maximum(weight, 1e-6), dtype=np.float32)
 
 
 def _blur_matrix(size: int, sigma: float) -> Array:

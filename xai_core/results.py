@@ -12,6 +12,7 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -20,7 +21,7 @@ import numpy as np
 import torch
 
 from xai_core.explain import Explanation
-from xai_core.preprocess import Grid
+from xai_core.grid import Grid
 from xai_core.store import ResultStore
 from xai_core.trust import Badge, Finding
 
@@ -134,7 +135,7 @@ def packed(explanation: Explanation) -> tuple[dict[str, np.ndarray[Any, Any]], d
     facts = {name: getattr(explanation, name) for name in _PLAIN}
     facts["parameters"] = dict(explanation.parameters)
     facts["rules"] = dict(explanation.rules)
-    facts["grid"] = {name: getattr(explanation.grid, name) for name in ("scale", "offset", "case_shape", "input_shape")}
+    facts["grid"] = asdict(explanation.grid)
     badge = explanation.badge
     facts["badge"] = {
         "findings": [[found.level, found.word, found.sentence, found.check] for found in badge.findings],

@@ -31,9 +31,9 @@ GREY8 = texture(bits=8).astype(np.uint8)
 
 
 def refusal(source: Any, name: str | None = "upload.dcm") -> str:
-    """The refusal of ``source``, checked to be one sentence and one remedy."""
+    """The refusal of ``source`` where a film is wanted, checked to be one sentence and one remedy."""
     with pytest.raises(ReadError) as caught:
-        read_case(source, name=name)
+        read_case(source, name=name, kind="film")
     error = caught.value
     assert isinstance(error, LightboxError)
     assert error.sentence.endswith(".")
@@ -45,7 +45,7 @@ def refusal(source: Any, name: str | None = "upload.dcm") -> str:
 
 def film_or_none(source: Any) -> Case | None:
     try:
-        return read_case(source)
+        return read_case(source, kind="film")
     except ReadError:
         return None
 
@@ -327,7 +327,7 @@ def test_decompression_bombs_are_refused_from_their_header(make: Callable[[], by
 
 
 def test_a_deflated_bomb_stops_at_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xai_core.readers.dicom_film.LARGEST_FILE_BYTES", 1 << 20)
+    monkeypatch.setattr("xai_core.readers.dicom_file.LARGEST_FILE_BYTES", 1 << 20)
     dataset = film(np.tile(texture(), (20, 20)), DeflatedExplicitVRLittleEndian)
     assert "unpacks to more" in refusal(dicom_bytes(dataset))
 

@@ -12,13 +12,16 @@ from torch import nn
 
 from xai_core.case import Case, Region
 from xai_core.explainers.request import Companion
+from xai_core.head import with_channels
 from xai_core.models.card import Card
 from xai_core.models.companions import companion_of
-from xai_core.models.outline import Outlines, back
+from xai_core.models.outline import Outlines
 from xai_core.models.shelf import furnished, shelved, shipped_cards
 from xai_core.preprocess import Prepared, prepare
 
 LUNGS = "cxr-lungs"
+# A logit whose probability is 0 or 1 in any sense that matters.
+CERTAIN = 20.0
 NO_LUNGS = "No lungs were found on this film, so the whole film was given to the network."
 
 
@@ -45,6 +48,8 @@ class Model:
     def prepare(self, case: Case) -> Prepared:
         """The tensor the network is given and the way back; a model of the lung field finds it first, and says in
         ``messages`` where it had to take the whole film."""
+        if case.kind == "volume" and len(self.card.input.size) == 3:
+            return prepare(with_channels(case, self.card.channels), self.card.input, None)
         if self.card.input.crop != "lungs" or case.kind != "film":
             return prepare(case, self.card.input, None)
         found = self.lungs(case)
@@ -68,7 +73,7 @@ class Model:
         prepared = self.prepare(case)
         with torch.inference_mode():
             found = self.module(prepared.tensor.to(self.device))[0].float().cpu().numpy()
-        logits = found if self.card.task == "classification" else back(prepared.grid).to_input(found)
+        logits = found if self.card.task == "classification" else prepared.grid.smooth_to_case(found, self._nothing())
         probabilities = self.calibrated(logits)
         return Prediction(self.card.labels, logits, probabilities, self.positive(probabilities))
 
@@ -79,6 +84,11 @@ class Model:
             for label, values in zip(self.card.labels, probabilities, strict=True)
             if float(np.max(values)) >= self.card.thresholds.get(label, 0.5)
         )
+
+    def _nothing(self) -> tuple[float, ...]:
+        """Logits where the network does not look: of no label, or of the first where they exclude each other."""
+        is_exclusive = self.card.activation == "softmax"
+        return tuple(CERTAIN if is_exclusive and place == 0 else -CERTAIN for place in range(len(self.card.labels)))
 
     def calibrated(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities of logits (L, ...): divided by each label's temperature, then sigmoid or softmax over labels."""

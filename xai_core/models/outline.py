@@ -12,8 +12,9 @@ from scipy import ndimage
 from torch import nn
 
 from xai_core.case import Case, Region
+from xai_core.grid import Grid
 from xai_core.models.card import Card
-from xai_core.preprocess import Grid, Prepared, prepare
+from xai_core.preprocess import Prepared, prepare
 
 LEAST, MOST = 0.03, 0.85
 """Share of the film that two lungs can cover; a field beyond it is not believed."""
@@ -54,14 +55,7 @@ def field_from(logits: NDArray[np.float32], grid: Grid) -> Region | None:
     if not LEAST <= mask.sum() / max(held.sum(), 1) <= MOST:
         return None
     bounded = np.where(mask, np.clip(logits, 0.05, 4.0), np.clip(logits, -4.0, -0.05))
-    return Region(back(grid).to_input(bounded[None])[0] > 0, "lungs")
-
-
-def back(grid: Grid) -> Grid:
-    """The same affine read the other way, to interpolate smooth values of the input linearly on the case."""
-    scale = tuple(1 / step for step in grid.scale)
-    offset = tuple(-start / step for start, step in zip(grid.offset, grid.scale, strict=True))
-    return Grid(scale, offset, grid.input_shape, grid.case_shape)
+    return Region(grid.smooth_to_case(bounded[None])[0] > 0, "lungs")
 
 
 def cleaned(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

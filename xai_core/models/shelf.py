@@ -77,6 +77,8 @@ def card_of(table: Mapping[str, Any]) -> Card:
     spec = dict(given.get("input", {}))
     try:
         spec["size"] = tuple(int(n) for n in spec["size"])
+        if spec.get("spacing_mm") is not None:
+            spec["spacing_mm"] = tuple(float(step) for step in spec["spacing_mm"])
         for key in _LISTS:
             given[key] = tuple(given.get(key, ()))
         card = Card(**{**given, "input": InputSpec(**spec)})

@@ -6,27 +6,20 @@ Photometric Interpretation and Presentation LUT Shape disagree the former decide
 
 from __future__ import annotations
 
-import warnings
-import zlib
-
-import pydicom
-from pydicom.dataset import Dataset, FileDataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filereader import _read_file_meta_info, read_dataset, read_preamble
-from pydicom.tag import Tag
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, EncapsulatedPDFStorage, MediaStorageDirectoryStorage
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, EncapsulatedPDFStorage, MediaStorageDirectoryStorage
 
 from xai_core.case import Case
 from xai_core.errors import LightboxError, ReadError
 from xai_core.readers.dicom_display import DISPLAY_KEYWORDS, display_facts
 from xai_core.readers.dicom_facts import FACT_KEYWORDS, PATIENT_KEYWORDS, Tags, geometry_of, patient_of, plain_facts
+from xai_core.readers.dicom_file import AGAIN, PIXEL_KEYWORDS, dataset_of, is_dicom, sop_class
 from xai_core.readers.dicom_samples import OPTION_KEYWORDS, samples_of, syntax_name
 from xai_core.readers.film import check_film_size, film_case, grey_of
 from xai_core.readers.foreign import FILMS
 from xai_core.readers.registry import reader
-from xai_core.readers.source import LARGEST_FILE_BYTES, Source
+from xai_core.readers.source import Source
 
-AGAIN = "Copy or export it again from the archive."
 VOLUMES = "Choose a chest film (CR or DX); series and volumes have their own page."
 FILM_MODALITIES = {"CR", "DX", "DR", "RG", "RF", "XA", "MG", "PX", "IO", "OT", "SC", "XC", "HC", ""}
 MODALITIES = {
@@ -35,7 +28,6 @@ MODALITIES = {
     "ES": "an endoscopy picture", "GM": "a microscopy picture", "SM": "a slide microscopy picture",
     "OP": "an eye photograph", "OPT": "an eye scan", "IVUS": "an ultrasound picture", "RTIMAGE": "a radiotherapy image",
 }  # fmt: skip
-PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 # Only these are kept while parsing: a header of millions of other elements costs no memory, and no more is known
 # of the patient than is shown. Overlay rows tell that there are overlays.
 WANTED: tuple[str | int, ...] = (
@@ -44,25 +36,8 @@ WANTED: tuple[str | int, ...] = (
     *(group << 16 | 0x0010 for group in range(0x6000, 0x6020, 2)),
 )  # fmt: skip
 
-# pydicom warns of every odd value, with the value in the text: that may name a patient and helps nobody here.
-pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
-warnings.filterwarnings("ignore", module=r"pydicom\..*")
 
-
-def _is_dicom(source: Source) -> bool:
-    head = source.data[:132]
-    if head[128:132] == b"DICM":
-        return True
-    # without preamble: a first element of group 0002 or 0008 with a known representation or a short length
-    little, big = head[:4], head[1:2] + head[:1] + head[3:4] + head[2:3]
-    for lead in (little, big):
-        if len(head) > 8 and lead[:2] in (b"\x02\x00", b"\x08\x00") and lead[3:4] == b"\x00":
-            is_explicit = head[4:6].isalpha() and head[4:6].isupper()
-            return is_explicit or int.from_bytes(head[4:8], "little") < 1024
-    return False
-
-
-@reader("dicom-film", title="DICOM radiograph", kind="film", suffixes=(".dcm", ".dicom"), recognises=_is_dicom, rank=1)
+@reader("dicom-film", title="DICOM radiograph", kind="film", suffixes=(".dcm", ".dicom"), recognises=is_dicom, rank=1)
 def read_dicom_film(source: Source) -> Case:
     """A film of a DICOM radiograph or secondary capture.
 
@@ -78,7 +53,7 @@ def read_dicom_film(source: Source) -> Case:
 
 
 def _read(source: Source) -> Case:
-    dataset = _dataset(source)
+    dataset = dataset_of(source, WANTED)
     tags = Tags(dataset)
     _check_is_film(source.title, dataset, tags)
     samples, sample_notes = samples_of(source.title, dataset, tags)
@@ -91,30 +66,8 @@ def _read(source: Source) -> Case:
     return film_case(source.title, grey, facts, geometry, {**patient_of(tags), "file": source.name})
 
 
-def _dataset(source: Source) -> FileDataset:
-    """The parsed file; a deflated one is inflated to at most 1 GiB first (pydicom inflates without a limit)."""
-    stream = source.stream()
-    try:
-        read_preamble(stream, force=False)
-        meta = _read_file_meta_info(stream)
-        is_deflated = meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
-    except Exception:  # no preamble or a damaged one: then nothing says that it is deflated
-        is_deflated = False
-    if not is_deflated:
-        return pydicom.dcmread(source.stream(), force=True, specific_tags=list(WANTED))
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    plain = inflater.decompress(source.data[stream.tell() :], LARGEST_FILE_BYTES)
-    if inflater.unconsumed_tail:
-        raise ReadError(f"{source.title} unpacks to more than 1 GiB.", "Choose a single film.")
-    if not inflater.eof:
-        raise ReadError(f"{source.title} is truncated.", AGAIN)
-    wanted = [Tag(keyword) for keyword in WANTED]
-    body = read_dataset(DicomBytesIO(plain), is_implicit_VR=False, is_little_endian=True, specific_tags=wanted)
-    return FileDataset(source.stream(), body, file_meta=meta, is_implicit_VR=False, is_little_endian=True)
-
-
 def _check_is_film(title: str, dataset: Dataset, tags: Tags) -> None:
-    sop = _sop_class(dataset, tags)
+    sop = sop_class(dataset, tags)
     if sop == MediaStorageDirectoryStorage or "DirectoryRecordSequence" in dataset:
         raise ReadError(
             f"{title} is a DICOMDIR, the index of a disc, and holds no picture.",
@@ -139,12 +92,6 @@ def _check_is_film(title: str, dataset: Dataset, tags: Tags) -> None:
     if "CT Image" in sop.name or "MR Image" in sop.name:
         raise ReadError(f"{title} is stored as {sop.name.removesuffix(' Storage')}, not as a radiograph.", VOLUMES)
     check_film_size(title, rows, columns)
-
-
-def _sop_class(dataset: Dataset, tags: Tags) -> UID:
-    meta = getattr(dataset, "file_meta", None)
-    named = tags.text("SOPClassUID") or (Tags(meta).text("MediaStorageSOPClassUID") if meta is not None else "")
-    return UID(named)
 
 
 def _no_pixels(title: str, dataset: Dataset, sop: UID, modality: str) -> ReadError:

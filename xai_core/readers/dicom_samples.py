@@ -1,4 +1,4 @@
-"""The stored samples of one DICOM frame: lengths checked before decoding, unused bits dropped, sign restored.
+"""The stored samples of DICOM frames: lengths checked before decoding, unused bits dropped, sign restored.
 
 Sources: PS3.5 8.1.1 (bits allocated, stored, high bit), 8.2 (encapsulation), A.4; pydicom's pixel decoders. Compressed
 frames are decoded in a process of their own (:mod:`xai_core.readers.decoder`): damaged ones hang or crash decoders.
@@ -6,8 +6,10 @@ frames are decoded in a process of their own (:mod:`xai_core.readers.decoder`): 
 
 from __future__ import annotations
 
+import itertools
 import math
 import struct
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -56,23 +58,36 @@ def samples_of(title: str, dataset: Dataset, tags: Tags) -> tuple[NDArray[Any], 
 
     Raises :class:`ReadError` where header and pixels disagree, pixels are missing, or no decoder reads them.
     """
-    keyword = next(word for word in ("PixelData", "FloatPixelData", "DoubleFloatPixelData") if word in dataset)
-    element = dataset[keyword]
-    options = _pixel_options(title, tags, keyword)
     notes: list[str] = []
-    if element.is_undefined_length or _stated_syntax(dataset).is_encapsulated:
-        samples, syntax = _encapsulated(title, dataset, bytes(element.value or b""), options)
-    else:
-        syntax = ExplicitVRBigEndian if not _is_little_endian(dataset) else ImplicitVRLittleEndian
-        samples = _native(title, syntax, bytes(element.value or b""), element.VR, options, notes)
-    if options["photometric_interpretation"] == "PALETTE COLOR":
+    samples = next(frames_of(title, dataset, tags, 1, notes))
+    if tags.text("PhotometricInterpretation").upper() == "PALETTE COLOR":
         try:
             return apply_color_lut(samples, dataset), ("Palette resolved.",)
         except Exception as error:
             raise ReadError(f"{title} has a palette that contradicts itself.", AGAIN) from error
-    if keyword == "PixelData" and options["samples_per_pixel"] == 1:
-        samples = _stored_bits(samples, tags, options, clip=syntax in LOSSY_SYNTAXES)
     return samples, tuple(notes)
+
+
+def frames_of(title: str, dataset: Dataset, tags: Tags, count: int, notes: list[str]) -> Iterator[NDArray[Any]]:
+    """The samples of ``count`` frames one after another, each (H, W) or (H, W, 3); ``notes`` are added to.
+
+    Raises as :func:`samples_of`, before or between frames.
+    """
+    keyword = next(word for word in ("PixelData", "FloatPixelData", "DoubleFloatPixelData") if word in dataset)
+    element = dataset[keyword]
+    content = bytes(element.value or b"")
+    options = _pixel_options(title, tags, keyword)
+    has_stored_bits = keyword == "PixelData" and options["samples_per_pixel"] == 1
+    has_stored_bits &= options["photometric_interpretation"] != "PALETTE COLOR"
+    decoded: Iterable[tuple[NDArray[Any], UID]]
+    if element.is_undefined_length or _stated_syntax(dataset).is_encapsulated:
+        decoded = (_encapsulated(title, dataset, frame, options) for frame in _compressed_frames(title, content, count))
+    else:
+        syntax = ExplicitVRBigEndian if not _is_little_endian(dataset) else ImplicitVRLittleEndian
+        pieces = _native_frames(title, content, count, options, notes)
+        decoded = ((_native(syntax, piece, element.VR, options), syntax) for piece in pieces)
+    for samples, syntax in decoded:
+        yield _stored_bits(samples, tags, options, clip=syntax in LOSSY_SYNTAXES) if has_stored_bits else samples
 
 
 def _stated_syntax(dataset: Dataset) -> UID:
@@ -115,14 +130,16 @@ def _pixel_options(title: str, tags: Tags, keyword: str) -> dict[str, Any]:
     }
 
 
-def _native(
-    title: str, syntax: UID, content: bytes, representation: str, options: dict[str, Any], notes: list[str]
-) -> NDArray[Any]:
+def _native_frames(
+    title: str, content: bytes, count: int, options: dict[str, Any], notes: list[str]
+) -> Iterator[bytes]:
+    """The bytes of each uncompressed frame, after their number was checked."""
     pixels = options["rows"] * options["columns"] * options["samples_per_pixel"]
-    expected = pixels * options["bits_allocated"] // 8
+    length = pixels * options["bits_allocated"] // 8
     if options["photometric_interpretation"] == "YBR_FULL_422":
-        expected = expected * 2 // 3
-    size = f"{options['columns']} x {options['rows']} pixels"
+        length = length * 2 // 3
+    expected = length * count
+    size = f"{f'{count} frames of ' if count > 1 else ''}{options['columns']} x {options['rows']} pixels"
     if len(content) < expected:
         raise ReadError(f"{title} is cut short: {size} need {expected:,} bytes and {len(content):,} are there.", AGAIN)
     # A pad byte is normal and a tail of zeros harmless; anything else means that rows or columns are wrong.
@@ -133,18 +150,29 @@ def _native(
         )
     if len(tail) > 1:
         notes.append(f"{len(tail):,} bytes of padding after the pixels are ignored.")
+    return (content[number * length : (number + 1) * length] for number in range(count))
+
+
+def _native(syntax: UID, content: bytes, representation: str, options: dict[str, Any]) -> NDArray[Any]:
     # All allocated bits are taken as they are: which of them count is decided by _stored_bits.
     every = {**options, "bits_stored": options["bits_allocated"], "pixel_vr": representation}
     decoder = get_decoder(ExplicitVRLittleEndian if syntax == ImplicitVRLittleEndian else syntax)
-    samples, _ = decoder.as_array(content[:expected], raw=options["samples_per_pixel"] == 1, **every)
+    samples, _ = decoder.as_array(content, raw=options["samples_per_pixel"] == 1, **every)
     return np.asarray(samples)
 
 
-def _encapsulated(title: str, dataset: Dataset, content: bytes, options: dict[str, Any]) -> tuple[NDArray[Any], UID]:
+def _compressed_frames(title: str, content: bytes, count: int) -> Iterator[bytes]:
+    """Each compressed frame; raises :class:`ReadError` where there are fewer than ``count``."""
     try:
-        frame = next(generate_frames(content, number_of_frames=1))
+        frames = list(itertools.islice(generate_frames(content, number_of_frames=count), count))
     except Exception as error:
         raise ReadError(f"{title} is cut short: its compressed pixels are missing.", AGAIN) from error
+    if len(frames) < count:
+        raise ReadError(f"{title} is cut short: {len(frames)} of its {count} compressed frames are there.", AGAIN)
+    return iter(frames)
+
+
+def _encapsulated(title: str, dataset: Dataset, frame: bytes, options: dict[str, Any]) -> tuple[NDArray[Any], UID]:
     stated = _stated_syntax(dataset)
     syntax = stated if stated.is_encapsulated else _guessed_syntax(frame)
     size = _stream_size(frame, syntax)

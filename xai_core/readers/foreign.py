@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from xai_core.case import Kind
 from xai_core.errors import ReadError
 from xai_core.readers.source import Source
 
@@ -40,11 +41,23 @@ KNOWN: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"<html", "a web page", "Download the film itself, not the page around it."),
     (0, b"{", "a text file", FILMS),
 )
+# What films are, where a volume is wanted.
+PICTURES: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"\x89PNG", "a PNG picture"),
+    (0, b"\xff\xd8\xff", "a JPEG picture"),
+    (0, b"II*\0", "a TIFF picture"),
+    (0, b"MM\0*", "a TIFF picture"),
+    (8, b"WEBP", "a WebP picture"),
+    (128, b"DICM", "a DICOM film or document"),
+)
+VOLUMES = "Choose a volume as NIfTI, NRRD or a DICOM series."
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 
 
-def foreign_error(source: Source) -> ReadError:
-    """The :class:`ReadError` for bytes that no reader recognises."""
+def foreign_error(source: Source, kind: Kind = "film") -> ReadError:
+    """The :class:`ReadError` for bytes that no reader of this ``kind`` recognises."""
+    if kind == "volume":
+        return _no_volume(source)
     if source.name.lower().endswith(NIFTI_SUFFIXES):
         return ReadError(f"{source.title} is a NIfTI volume, not a film.", VOLUME)
     data = source.data
@@ -55,3 +68,12 @@ def foreign_error(source: Source) -> ReadError:
     if head and all(byte in b"\t\n\r\f" or byte >= 32 for byte in head):
         return ReadError(f"{source.title} is text, not an image.", FILMS)
     return ReadError(f"{source.title} is not an image that can be read.", FILMS)
+
+
+def _no_volume(source: Source) -> ReadError:
+    kinds = (*PICTURES, *(entry[:3] for entry in KNOWN))
+    what = next((what for offset, magic, what in kinds if source.data[offset : offset + len(magic)] == magic), "")
+    return ReadError(
+        f"{source.title} is {what}, not a volume." if what else f"{source.title} is no volume that can be read.",
+        VOLUMES,
+    )

@@ -7,7 +7,7 @@ brought to the case's grid by the nearest pixel centre.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,32 +16,32 @@ from numpy.typing import NDArray
 from xai_core.case import Case, Region
 from xai_core.errors import ReadError, RegionError
 from xai_core.readers.raster import Raster, decode_raster
+from xai_core.readers.region_volume import ROUNDING, boxes_on_volume, mask_on_volume, span
 from xai_core.readers.registry import readers
 from xai_core.readers.source import Source, open_source
 from xai_core.readers.tiff import decode_tiff
 
-# Boxes come as rounded decimals; this much beyond the edge is rounding.
-ROUNDING = 5e-3
 RASTER_READERS = {"raster": decode_raster, "tiff": decode_tiff}
 
 
-def read_region(source: Any, case: Case, name: str = "region") -> Region:
+def read_region(source: Any, case: Case, name: str = "region", *, labels: Sequence[int] | None = None) -> Region:
     """A :class:`Region` on the grid of ``case``.
 
     ``source``: a mask image (path, bytes or binary file; samples that are not 0 are inside; of a JPEG, whose zeros are
     not exact, those above half of its greatest), or one box or several (x, y, width, height) as fractions of the film,
-    origin top left. A mask must have the case's size or its aspect ratio (within a pixel).
+    origin top left. A mask must have the case's size or its aspect ratio (within a pixel). On a volume: a mask as NIfTI,
+    NRRD or DICOM SEG, brought to the case's grid by the nearest voxel, with a message in the region, or boxes (x, y, z,
+    width, height, depth). ``labels``: the values of the mask that are inside, where it holds several structures.
 
     Raises :class:`RegionError` where the mask or a box does not fit the case or is empty.
     """
-    if case.kind != "film":
-        raise RegionError("Regions on volumes cannot be read yet.", "Open a film.")
-    if isinstance(source, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(source, "read"):
-        return Region(_mask_of(source, case), name)
-    return Region(_boxes_mask(source, case), name)
+    is_file = isinstance(source, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(source, "read")
+    if case.kind == "volume":
+        return mask_on_volume(source, case, name, labels) if is_file else boxes_on_volume(source, case, name)
+    return Region(_mask_of(source, case, labels) if is_file else _boxes_mask(source, case), name)
 
 
-def _mask_of(given: Any, case: Case) -> NDArray[np.bool_]:
+def _mask_of(given: Any, case: Case, labels: Sequence[int] | None) -> NDArray[np.bool_]:
     try:
         source = open_source(given)
         raster = _raster_of(source)
@@ -50,6 +50,8 @@ def _mask_of(given: Any, case: Case) -> NDArray[np.bool_]:
     samples = raster.samples
     greatest = samples.max()
     inside = samples > greatest / 2 if raster.format == "JPEG" else samples != 0
+    if labels is not None:
+        inside = np.isin(samples, np.asarray(list(labels)))
     if inside.ndim == 3:
         inside = inside.any(axis=2)
     mask = _on_grid(source.title, inside, case.space)
@@ -113,13 +115,4 @@ def _box_slices(number: int, box: NDArray[np.float64], space: tuple[int, ...]) -
         hint = "Divide pixels by the film's width and height." if max(x, y, w, h) > 2 else "Keep it between 0 and 1."
         raise RegionError(f"{told} reaches beyond the film.", hint)
     height, width = space
-    return _span(y, h, height), _span(x, w, width)
-
-
-def _span(start: float, length: float, size: int) -> slice:
-    first = max(int(np.ceil(start * size - 0.5)), 0)
-    last = min(int(np.ceil((start + length) * size - 0.5)), size)
-    if last <= first:
-        first = min(max(int((start + length / 2) * size), 0), size - 1)
-        last = first + 1
-    return slice(first, last)
+    return span(y, h, height), span(x, w, width)

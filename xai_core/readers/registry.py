@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from xai_core.case import Case, Kind
+from xai_core.errors import LightboxError, ReadError
+from xai_core.readers.foreign import foreign_error
 from xai_core.readers.source import Source
 
 
@@ -59,3 +61,21 @@ def readers() -> dict[str, Reader]:
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"xai_core.readers.{module.name}")
     return dict(sorted(_REGISTRY.items(), key=lambda item: (item[1].rank, item[0])))
+
+
+def read_source(source: Source, kind: Kind | None = None) -> Case:
+    """The case of one file: a film, a volume, or whichever it is.
+
+    Raises :class:`ReadError`: what the file is instead, or what is wrong with it.
+    """
+    try:
+        for entry in readers().values():
+            if kind in (None, entry.kind) and entry.recognises(source):
+                return entry.read(source)
+    except LightboxError:
+        raise
+    except MemoryError as error:
+        raise ReadError(f"{source.title} needs more memory than this machine has.", "Choose a smaller one.") from error
+    except Exception as error:
+        raise ReadError(f"{source.title} is damaged and cannot be read.", "Copy or export it again.") from error
+    raise foreign_error(source, kind or "film")

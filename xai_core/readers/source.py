@@ -83,7 +83,7 @@ def shown_name(name: object) -> str:
 
 
 def _too_large(title: str) -> ReadError:
-    return ReadError(f"{title} is larger than 1 GiB, more than any film needs.", "Choose a single film.")
+    return ReadError(f"{title} is larger than 1 GiB, more than any film or volume needs.", "Choose a single one.")
 
 
 def _from_path(given: str | os.PathLike[str], name: str | None) -> Source:
