@@ -13,8 +13,10 @@ from xai_core.clever_hans import BORDER, shares
 from xai_core.models import Card, Prediction
 
 CONTROLS = {
-    "auroc_pneumonia_children": "as they are",
-    "auroc_pneumonia_children_filled": "lungs filled in",
+    "auroc_pneumonia_children_val": "like the training films",
+    "auroc_pneumonia_children_val_filled": "… lungs filled in",
+    "auroc_pneumonia_children": "official test part",
+    "auroc_pneumonia_children_filled": "… lungs filled in",
 }
 
 

