@@ -36,7 +36,6 @@ PROGRAMS = {scripted.ARCHITECTURE: ".pt", exported.ARCHITECTURE: ".pt2"}
 """What is kept as a file and run as it is, by the name of its architecture."""
 BLACK_BOX = "It is a program: only black-box explainers (occlusion, RISE, LIME, Kernel SHAP) can explain it."
 NO_CARD = "It says nothing of how well it does: try it on films whose finding you know."
-_CHECKPOINTS = "the file of a checkpoint"
 
 
 @dataclass(frozen=True)
@@ -172,9 +171,9 @@ def _program(
     table = {
         "architecture": architecture,
         "labels": list(labels),
-        "input": {"size": [224, 224], "intensity": "file-range"},
         "summary": BLACK_BOX,
         **more,
+        "input": {"size": [224, 224], "intensity": "file-range", **more.get("input", {})},
     }
     suffix = PROGRAMS[architecture]
     card = _sized(card_of({**table, "name": name, "title": more.get("title", Path(file).stem)}), content)
@@ -196,10 +195,11 @@ def _card(
         )
     if chosen != tuple(table.get("labels", ())):
         table.pop("thresholds", None)
+    table["input"] = {**table["input"], **more.get("input", {})}
     channels = table["input"].get("channels", 1)
     is_grey = channels == 1 or table["input"].get("repeat")
     names = ("film",) if is_grey else tuple(f"channel {number + 1}" for number in range(channels))
-    given = {"title": name, "channels": names, "loader": loader, "file": file, **table, **more}
+    given = {"title": name, "channels": names, "loader": loader, "file": file, **table, **more, "input": table["input"]}
     return card_of({**given, "labels": chosen, "name": name, "shipped": False})
 
 
