@@ -20,6 +20,7 @@ page = st.navigation(
         st.Page("pages/film_review.py", title="Film review", default=True),
         st.Page("pages/methods.py", title="Methods"),
         st.Page("pages/models.py", title="Models"),
+        st.Page("pages/add_model.py", title="Add a model"),
         st.Page("pages/about.py", title="About"),
     ],
     position="top",

@@ -29,7 +29,8 @@ class Card:
     on held-out patients, with intervals and n; ``calibration``: figures and points of the reliability curve by label;
     ``shortcuts``: what it may have learned wrongly, by name, with its control figures. ``sha256``: of the file of weights,
     whole, or its beginning where the publisher names no more. Where ``shipped`` is false, ``url`` and ``file`` name what
-    to fetch and ``loader`` reads it (:mod:`xai_core.models.loaders`); ``where`` says in words where to get it.
+    to fetch and ``loader`` reads it (:mod:`xai_core.models.loaders`) and knows the labels where none are named; ``where`` says
+    in words where to get it.
     """
 
     name: str
@@ -89,7 +90,8 @@ def _words(card: Card) -> Iterator[Complaint]:
 def _names(card: Card) -> Iterator[Complaint]:
     if not _NAME.fullmatch(card.name):
         yield "has a name that cannot be a folder's", "Use letters, digits, '-' and '_', 80 at most."
-    if not card.labels:
+    is_known_to_its_loader = bool(card.loader) and not card.shipped
+    if not card.labels and not is_known_to_its_loader:
         yield "names no labels", "List the network's outputs in 'labels'."
     if not all(isinstance(label, str) and label.strip() for label in card.labels):
         yield "has a label without letters", "Name every output of the network."
