@@ -89,6 +89,23 @@ def test_occlusion_of_a_program_is_that_of_its_network() -> None:
     torch.testing.assert_close(got, wanted, rtol=1e-3, atol=1e-5)
 
 
+class OneAtATime(nn.Module):
+    """Flattens as if there were never more than one image."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.view(1, 4 * 4) @ torch.linspace(-1, 1, 32).view(16, 2)
+
+
+def test_a_program_made_for_one_image_is_run_image_by_image() -> None:
+    content = io.BytesIO()
+    torch.jit.save(torch.jit.trace(OneAtATime(), torch.rand(1, 1, 4, 4)), content)
+    found = looked_at(
+        content.getvalue(), "one.pt", architecture="torchscript", labels=["a", "b"], more={"input": {"size": [4, 4]}}
+    )
+    x = torch.rand(3, 1, 4, 4)
+    torch.testing.assert_close(found.module(x), torch.cat([OneAtATime()(one) for one in x.split(1)]))
+
+
 class Leaves(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         torch.save(x, "left-behind.pt")

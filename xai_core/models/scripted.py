@@ -12,6 +12,7 @@ import io
 import re
 import warnings
 import zipfile
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,10 +35,32 @@ class Program(nn.Module):
         self.program = program
 
     def forward(self, x: Tensor) -> Tensor:
-        answer = self.program(x)
+        """Logits of a batch; of its samples one by one where the program was made for one alone."""
+        answer = self._tried(x) if x.shape[0] > 1 else self._run(x)
+        if answer is None:
+            answer = torch.cat([self._run(sample) for sample in x.split(1)])
         if not isinstance(answer, Tensor):
             raise ModelError("The program returned no tensor.", "Export a network that returns its logits.")
         return answer
+
+    def _run(self, x: Tensor) -> Any:
+        """The program's answer; of its interpreter's errors, which quote pages of code, the last line."""
+        try:
+            return self.program(x)
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, torch.jit.Error) as problem:
+            raise RuntimeError(str(problem).strip().splitlines()[-1]) from None
+
+    def _tried(self, x: Tensor) -> Any:
+        """The program's answer to a whole batch, or None where it has no answer for each sample."""
+        try:
+            answer = self._run(x)
+        except RuntimeError as problem:
+            if "memory" in str(problem).lower():
+                raise
+            return None
+        return answer if not isinstance(answer, Tensor) or answer.shape[:1] == x.shape[:1] else None
 
 
 def opened(card: Card, content: bytes) -> nn.Module:
