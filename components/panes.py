@@ -24,7 +24,7 @@ def panes(job: Job, infos: Mapping[str, ExplainerInfo], shown: Shown, looks: Job
         if state.explanation is not None:
             shown[name] = state.explanation
         title = infos[name].title if name in infos else name
-        made.append(_pane(name, title, target, job, state, _predecessor(shown.get(name), job)))
+        made.append(pane(name, title, target, job, state, _predecessor(shown.get(name), job)))
     return made
 
 
@@ -41,7 +41,8 @@ def _predecessor(last: Explanation | None, job: Job) -> Explanation | None:
     return last if last is not None and last.case_digest == job.case_digest and last.model == job.model_name else None
 
 
-def _pane(name: str, title: str, target: str, job: Job, state: PaneState, last: Explanation | None) -> Pane:
+def pane(name: str, title: str, target: str, job: Job, state: PaneState, last: Explanation | None) -> Pane:
+    """One pane as it stands; ``last``: the map to show dimmed while a new one is computed."""
     current = state.explanation
     drawn = current if current is not None else last if state.state == "loading" else None
     return Pane(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
+import runpy
 from pathlib import Path
 
 import streamlit as st
@@ -14,6 +16,7 @@ PURPOSE = "Research and teaching only: not for diagnosis."
 MEANING = "A map shows what moved this model, not what is wrong with the patient."
 
 _STYLE = Path(__file__).with_name("style.css")
+_APP = Path(__file__).parents[1] / "app.py"
 
 
 @st.cache_resource(show_spinner=False)
@@ -24,6 +27,7 @@ def engine() -> Engine:
     each sweep over torch and its kin would cost a quarter of a second.
     """
     made = Engine()
+    atexit.register(made.close)
     xc.explainers()
     for card in xc.models():
         if card.shipped:  # one's own may not load, and cost a sentence where they are chosen
@@ -35,9 +39,21 @@ def engine() -> Engine:
 
 def frame() -> None:
     """Lay the style and the two sentences; call once a run, before the page."""
+    st.session_state["framed"] = True
     st.html(_STYLE)
     with st.container(key="sentences"):
         st.html(f"<p role='note'><strong>{PURPOSE}</strong> {MEANING}</p>")
+
+
+def framed() -> None:
+    """The first line of every page: has ``app.py`` run around it where it did not.
+
+    Until ``st.navigation`` has run once in a server, Streamlit takes the folder ``pages`` for its own and opens the file
+    behind an address such as /methods alone.
+    """
+    if "framed" not in st.session_state:
+        runpy.run_path(str(_APP))
+        st.stop()
 
 
 def sentence(problem: Exception) -> str:

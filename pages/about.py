@@ -11,6 +11,7 @@ import xai_core as xc
 from components import shell
 from xai_core.models import chosen_device
 
+shell.framed()
 with st.container(key="text"):
     st.subheader("Lightbox")
     st.markdown(

@@ -10,13 +10,14 @@ from typing import Any
 
 import streamlit as st
 
-from components import model_file, parameters
+from components import model_file, parameters, shell
 from components.model_file import Looked
 from components.shell import escaped, sentence
 from xai_core.errors import LightboxError
 from xai_core.models.adding import PROGRAMS, added
 from xai_core.models.loaders import loaders
 
+shell.framed()
 MOST_SIDE = 1024
 state = st.session_state
 

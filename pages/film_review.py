@@ -14,6 +14,8 @@ from xai_core.engine import device_in_words
 from xai_core.jobs import Job
 from xai_core.second_looks import is_light
 
+shell.framed()
+
 POLL_SECONDS = 0.6
 
 engine = shell.engine()

@@ -8,11 +8,11 @@ from __future__ import annotations
 import streamlit as st
 
 import xai_core as xc
-from components import explainer_choice, method
+from components import explainer_choice, method, shell
 from components.prose import prose
-from components.shell import escaped
 from xai_core.explainers.registry import grouped
 
+shell.framed()
 infos = xc.explainers()
 state = st.session_state
 if state.get("method") not in infos:
@@ -27,21 +27,21 @@ def open_method(name: str) -> None:
 
 with st.sidebar, st.container(key="methods", gap=None):
     for title, members in grouped(infos.values()).items():
-        st.caption(f"**{escaped(title)}**")
+        st.caption(f"**{shell.escaped(title)}**")
         for info in members:
             st.button(
-                escaped(info.title),
+                shell.escaped(info.title),
                 key=f"method-{info.name}",
                 type="primary" if info is chosen else "tertiary",
-                help=escaped(info.summary),
+                help=shell.escaped(info.summary),
                 on_click=open_method,
                 args=(info.name,),
                 width="stretch",
             )
 
 with st.container(key="text"):
-    st.subheader(escaped(chosen.title))
-    st.markdown(escaped(chosen.summary))
+    st.subheader(shell.escaped(chosen.title))
+    st.markdown(shell.escaped(chosen.summary))
     method.facts(chosen)
     st.markdown(prose(chosen.text))
     st.markdown("#### Parameters")

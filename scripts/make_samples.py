@@ -192,6 +192,13 @@ FINDINGS: dict[str, tuple[Callable[[Chest], tuple[Volume, Mask]], float]] = {
 }
 
 
+CHILDREN = (
+    ("child-normal", "NORMAL/NORMAL2-IM-0380-0001.webp", "Child^Normal"),
+    ("child-pneumonia", "PNEUMONIA/person103_bacteria_489.webp", "Child^Ill"),
+)
+HANNOVER_DAYS = {0: "3964b961", 3: "7b68340a", 5: "90c1e3ef", 14: "0957ce54"}
+
+
 def base_tags(uid: str) -> Dataset:
     file = Dataset()
     file.file_meta = FileMetaDataset()
@@ -265,18 +272,40 @@ def real(data: Path) -> None:
             height, width = mask.shape
             mask[round(y * height) : round((y + h) * height), round(x * width) : round((x + w) * width)] = 255
     cv2.imwrite(str(OUT / "nih-lung-opacity.lesion.png"), mask, [cv2.IMWRITE_PNG_BILEVEL, 1])
-    hannover = base_tags("hannover-27f5a41d")
-    hannover.PatientName, hannover.ViewPosition = "Hannover^Sample", "PA"
-    hannover.ImageType = ["DERIVED", "SECONDARY"]
-    hannover.ImageComments = "COVID-19 Image Repository 27f5a41d, Hannover Medical School, CC BY 3.0; reduced to 256 px"
-    small = cv2.imread(str(data / "covid_hannover" / "27f5a41d.webp"), cv2.IMREAD_GRAYSCALE)
-    assert small is not None
-    save(hannover, small, 8, OUT / "hannover-covid-19.dcm")
+    repository = "COVID-19 Image Repository {}, Hannover Medical School, CC BY 3.0; reduced to 256 px"
+    hannover = data / "covid_hannover"
+    small(hannover / "27f5a41d.webp", "hannover-covid-19", "hannover-27f5a41d", "Hannover^Sample", "PA", repository)
+    for day, name in HANNOVER_DAYS.items():
+        view = "PA" if day == 14 else "AP"
+        small(
+            hannover / f"{name}.webp",
+            f"hannover-day-{day}",
+            "hannover-series",
+            "Hannover^Series",
+            view,
+            repository,
+            day,
+        )
+    guangzhou = "{}, Kermany, Zhang, Goldbaum, Mendeley Data rscbjbr9sj, CC BY 4.0; reduced to 256 px"
+    for name, place, person in CHILDREN:
+        small(data / "kermany" / "test" / place, name, name, person, "AP", guangzhou)
+
+
+def small(source: Path, name: str, patient: str, person: str, view: str, comment: str, day: int = 0) -> None:
+    """One film of 256 px as DICOM, ``day`` days after an invented first one."""
+    film = base_tags(patient if day == 0 else f"{patient}-{day}")
+    film.PatientName, film.PatientID, film.ViewPosition = person, patient, view
+    film.StudyDate = (datetime.date(2026, 1, 1) + datetime.timedelta(days=day)).strftime("%Y%m%d")
+    film.ImageType = ["DERIVED", "SECONDARY"]
+    film.ImageComments = comment.format(source.stem)
+    pixels = cv2.imread(str(source), cv2.IMREAD_GRAYSCALE)
+    assert pixels is not None
+    save(film, pixels, 8, OUT / f"{name}.dcm")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, help="folder of the chest films, for the two real ones")
+    parser.add_argument("--data", type=Path, help="folder of the chest films, for the real ones")
     arguments = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
     rendered()

@@ -494,6 +494,18 @@ def test_second_looks_can_be_cancelled_and_asked_for_again(looking, look):
     assert again.explanation.checks == "full"
 
 
+def test_closing_ends_what_is_under_way(looking, look, compute):
+    first = maps_of(looking, film(), [FAST])
+    look.gate.clear()
+    looks = looking.look_again(film(), "m", first)
+    compute.gate.clear()
+    maps = looking.submit(film(1), "m", [FAST], ["Pneumonia"])
+    assert look.begun.wait(5)
+    looking.close()
+    assert not looking._workers
+    assert all(isinstance(pane.error, Cancelled) for job in (looks, maps) for pane in job.panes.values())
+
+
 def test_a_second_look_that_fails_leaves_the_others_and_the_map(looking, look):
     look.faults[FAST] = IndexError("value 1234")
     first = maps_of(looking, film())

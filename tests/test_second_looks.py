@@ -105,7 +105,8 @@ def test_a_segmentation_is_asked_about_the_same_region() -> None:
     model, case = model_of(randomised(UNet(2, labels=2), 2), 2, task="segmentation"), film()
     first = xc.explain(model, case, explainer="lrp-epsilon-plus")
     bench = _Bench(model, case, None)
-    asked, random = bench.request(first.target), bench.random_request(first.target)
+    info = explainers()[first.explainer]
+    asked, random = bench.request(info, first.target), bench.random_request(info, first.target)
     assert 0 < asked.selection().sum() < 24 * 24
     assert torch.equal(random.selection(), asked.selection())
     assert not torch.equal(replace(random, where=None).logits.argmax(1), asked.logits.argmax(1))

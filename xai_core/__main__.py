@@ -19,7 +19,7 @@ from xai_core.explain import explainer_named
 from xai_core.explainers.registry import grouped
 from xai_core.models import chosen_device
 from xai_core.report import save, sidecar
-from xai_core.training import recipes
+from xai_core.training import chosen, recipes
 from xai_core.weights_commands import weights
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -82,12 +82,7 @@ def train(
     known = recipes()
     if name not in known:
         raise ParameterError(f"There is no recipe '{name}'.", f"Known recipes: {', '.join(known)}.")
-    defaults = {option.name: option.default for option in known[name].options}
-    options: dict[str, Any] = {}
-    for key, text in pairs(settings or []):
-        if key not in defaults:
-            raise ParameterError(f"The recipe has no option '{key}'.", f"Its options: {', '.join(defaults)}.")
-        options[key] = type(defaults[key])(text)
+    options = chosen(known[name].options, dict(pairs(settings or [])))
     path = known[name].run(
         data,
         folder / name,

@@ -54,7 +54,7 @@ class Case:
     float32 array in 0..1), samples beyond it taking its ends; like windows, before the turn that ``is_inverted``
     asks for), ``padding`` (pair (low, high) of samples outside the patient), ``spacing_kind`` ("patient", "detector" or
     "scanner"), ``laterality``, ``view`` ("PA", "AP", ...), ``body_part``, ``age_years``, ``sex``, ``lossy`` (bool),
-    ``simulated`` (bool), ``source`` (format), ``credit``, ``notes`` (tuple of sentences for the person), ``messages``.
+    ``simulated`` (bool), ``source`` (format), ``credit``, ``lungs`` (a :class:`Region` known beforehand), ``notes`` (tuple of sentences for the person), ``messages``.
     ``patient`` holds what names a person (name, id, birth_date, study_date, accession, and file, because file names do
     so too); it never leaves the viewer's corner.
     """

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -66,6 +67,7 @@ class Engine:
         self._slots: dict[str, _Slot] = {}
         self._under_way: dict[tuple[Haste, str], Flight] = {}
         self._batches: dict[Flight, _Batch] = {}
+        self._workers: set[threading.Thread] = set()
         self._seconds: dict[tuple[str, str], float] = {}
 
     def model(self, name: str) -> Model:
@@ -136,10 +138,23 @@ class Engine:
                 flights[name, target] = self._flight(batch, name, target, explanation.parameters)
         return self._started(batch, flights)
 
+    def close(self, seconds: float = 10.0) -> None:
+        """Cancel all that is under way and wait for it to end: torch aborts a process that ends while a thread of it computes."""
+        with self._lock:
+            workers = list(self._workers)
+            for batch in self._batches.values():
+                batch.cancel.set()
+        end = time.monotonic() + seconds
+        for worker in workers:
+            worker.join(max(0.0, end - time.monotonic()))
+
     def _started(self, batch: _Batch, flights: Mapping[PaneKey, Flight]) -> Job:
         batch.flights.sort(key=lambda flight: registered()[flight.explainer].cost)
         if batch.flights:
-            threading.Thread(target=self._work, args=(batch,), name=f"job-{batch.model_name}", daemon=True).start()
+            worker = threading.Thread(target=self._work, args=(batch,), name=f"job-{batch.model_name}", daemon=True)
+            with self._lock:
+                self._workers.add(worker)
+            worker.start()
         return Job(batch.case.digest, batch.model_name, flights, self._release)
 
     def _flight(self, batch: _Batch, name: str, target: str, checked: Mapping[str, Any]) -> Flight:
@@ -195,6 +210,7 @@ class Engine:
                 flight.fail(Cancelled() if batch.cancel.is_set() else error)
             with self._lock:
                 self._forget(batch)
+                self._workers.discard(threading.current_thread())
 
     def _call(self, batch: _Batch, names: Sequence[str], targets: Sequence[str]) -> None:
         """Compute ``names`` x ``targets`` in one go; where that fails, one by one: one failure costs one pane."""

@@ -21,11 +21,13 @@ from torch import Tensor, nn
 
 from xai_core.case import Case, Region
 from xai_core.errors import ParameterError, TargetError, UnsupportedOperationError
+from xai_core.explain_members import mean_explanation
 from xai_core.explainers.completeness import COMPLETENESS_ERROR
 from xai_core.explainers.gradient import input_gradient
 from xai_core.explainers.registry import ExplainerInfo, explainers
 from xai_core.explainers.request import Attribution, Request, Target, joined
 from xai_core.memory import ExtraMemory
+from xai_core.models.ensemble import Ensemble
 from xai_core.record import Recording, record
 from xai_core.trust import Badge, Evidence, badge_of, plain
 
@@ -159,6 +161,8 @@ def explain_all(
     ``parameters``: by explainer name. ``progress(explainer, target, share, explanation or None)``: the explanation comes with share 1.
     ``cancel``: an event; once set, :class:`Cancelled` is raised at the next step. Errors: any :class:`LightboxError`.
     """
+    if isinstance(model, Ensemble):
+        return _explain_members(model, case, explainers, targets, parameters, region, progress, cancel)
     given = parameters or {}
     plan = [(explainer_named(name), name) for name in explainers]
     plan.sort(key=lambda entry: entry[0].cost)
@@ -170,7 +174,7 @@ def explain_all(
     results: dict[tuple[str, str], Explanation] = {}
     for info, name in plan:
         for label in labels:
-            request = request_for(model, prepared, x, label, region)
+            request = request_for(model, prepared, x, label, region, info)
             request.shared, request.cancel = shared, cancel
             title = "" if label is None else model.card.labels[label]
             if progress is not None:
@@ -187,10 +191,47 @@ def explain_all(
     return results
 
 
-def request_for(model: Model, prepared: Prepared, x: Tensor, label: int | None, region: Region | None) -> Request:
-    """What is asked of ``model`` about ``label``; ``x`` is the prepared tensor on the model's device."""
+def _explain_members(
+    model: Ensemble,
+    case: Case,
+    explainers: Sequence[str],
+    targets: Sequence[str | int | None],
+    parameters: Mapping[str, Mapping[str, Any]] | None,
+    region: Region | None,
+    progress: Progress | None,
+    cancel: threading.Event | None,
+) -> dict[tuple[str, str], Explanation]:
+    """Every member explained for the same labels, then the mean of each map."""
+    prediction = model.predict(case)
+    most = int(np.argmax(prediction.probabilities.reshape(len(prediction.labels), -1).max(1)))
+    indices = [label_index(model, target) for target in targets]
+    labels = [model.card.labels[most if index is None else index] for index in indices]
+    told = []
+    for number, member in enumerate(model.members):
+
+        def part(name: str, title: str, share: float, _: Explanation | None, number: int = number) -> None:
+            if progress is not None:
+                progress(name, title, min((number + share) / len(model.members), 0.99), None)
+
+        found = explain_all(
+            member, case, explainers=explainers, targets=labels, parameters=parameters, region=region,
+            progress=part, cancel=cancel,
+        )  # fmt: skip
+        told.append(found)
+    results = {key: mean_explanation(model, [found[key] for found in told]) for key in told[0]}
+    for (name, label), done in results.items():
+        if progress is not None:
+            progress(name, label, 1.0, done)
+    return results
+
+
+def request_for(
+    model: Model, prepared: Prepared, x: Tensor, label: int | None, region: Region | None, info: ExplainerInfo
+) -> Request:
+    """What is asked of ``model`` about ``label`` by the explainer ``info``; ``x`` is the prepared tensor on the model's device."""
+    companion = model.companion(info.name) if info.model else None
     where = _where(region, prepared, model)
-    return Request(model.module, x, label, where, model.card.input.bounds, model.card.target_layer)
+    return Request(model.module, x, label, where, model.card.input.bounds, model.card.target_layer, companion=companion)
 
 
 def label_index(model: Model, target: str | int | None) -> int | None:

@@ -306,6 +306,14 @@ def _percentile(
     return float(low), float(high)
 
 
+def _study_percentile(
+    sample: Array, held: NDArray[np.bool_], grid: Grid, field: Region | None, span: Span
+) -> tuple[float, float]:
+    """1st and 95th percentile of what lies on the film, as the COVID study cuts them."""
+    low, high = np.percentile(sample[:, held], (1.0, 95.0))
+    return float(low), float(high)
+
+
 def _lung_box_percentile(
     sample: Array, held: NDArray[np.bool_], grid: Grid, field: Region | None, span: Span
 ) -> tuple[float, float]:
@@ -350,6 +358,7 @@ Intensity = Callable[[Array, NDArray[np.bool_], Grid, Region | None, Span], tupl
 INTENSITIES: Mapping[str, Intensity] = MappingProxyType(
     {
         "percentile": _percentile,
+        "study-percentile": _study_percentile,
         "lung-box-percentile": _lung_box_percentile,
         "file-range": _file_range,
         "minimum-maximum": _minimum_maximum,

@@ -19,7 +19,7 @@ def picture(case: Case, explanation: Explanation, overlay: Overlay | None = None
     """The film with the map over it at one pixel a sample, (H, W, 3) RGB, as the viewer draws it."""
     height, width = case.space
     view = View((height, width), 1.0, (height - 1) / 2, (width - 1) / 2)
-    return _drawn(case, explanation, view, overlay or Overlay())
+    return drawn(case, explanation, view, overlay or Overlay())
 
 
 def miniature(case: Case, explanation: Explanation | None, side: int = 320) -> NDArray[np.uint8]:
@@ -27,7 +27,7 @@ def miniature(case: Case, explanation: Explanation | None, side: int = 320) -> N
     height, width = case.space
     scale = side / max(height, width)
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    return _drawn(case, explanation, View(size, scale, (height - 1) / 2, (width - 1) / 2), Overlay())
+    return drawn(case, explanation, View(size, scale, (height - 1) / 2, (width - 1) / 2), Overlay())
 
 
 def sidecar(explanation: Explanation) -> dict[str, Any]:
@@ -60,7 +60,8 @@ def save(case: Case, explanation: Explanation, folder: Path) -> dict[str, Path]:
     return paths
 
 
-def _drawn(case: Case, explanation: Explanation | None, view: View, overlay: Overlay) -> NDArray[np.uint8]:
+def drawn(case: Case, explanation: Explanation | None, view: View, overlay: Overlay) -> NDArray[np.uint8]:
+    """The film under ``view`` in its first window, with the map over it where one is given: (h, w, 3) RGB."""
     window = case.facts["windows"][0]
     grey = Grey(window.center, window.width)
     if explanation is None:

@@ -27,7 +27,7 @@ from xai_core.explain import Explanation, Progress, computed, explainer_named, l
 from xai_core.explainers.registry import ExplainerInfo
 from xai_core.explainers.request import Request
 from xai_core.likeness import rank_correlation, structure
-from xai_core.models import Model
+from xai_core.models import Ensemble, Model
 from xai_core.preprocess import Prepared
 from xai_core.randomised import with_random_last_layer
 from xai_core.record import record
@@ -83,6 +83,8 @@ def second_looks(
 
     ``parameters`` are not needed: every map is computed with its own.
     """
+    if isinstance(model, Ensemble):
+        return _of_members(known, progress)
     bench = _Bench(model, case, region)
     plan = sorted((explainer_named(name) for name in explainers), key=lambda info: info.cost)
     done = {}
@@ -94,6 +96,17 @@ def second_looks(
             done[info.name, target] = looked = look.taken()
             if progress is not None:
                 progress(info.name, target, 1.0, looked)
+    return done
+
+
+def _of_members(
+    known: Mapping[tuple[str, str], Explanation], progress: Progress | None
+) -> dict[tuple[str, str], Explanation]:
+    """The maps as they are: a mean is as steady as its members, whose own maps are looked at when they are shown."""
+    done = {key: replace(told, checks="full") for key, told in known.items()}
+    for (name, target), told in done.items():
+        if progress is not None:
+            progress(name, target, 1.0, told)
     return done
 
 
@@ -124,20 +137,20 @@ class _Bench:
         request = Request(self.model.module, self.x, shared=self.recording)
         return record(with_random_last_layer(request.recording.ending_at(request.logit_value), SEED), self.x)
 
-    def request(self, target: str) -> Request:
+    def request(self, info: ExplainerInfo, target: str) -> Request:
         """What was asked about ``target``."""
         label = label_index(self.model, target)
-        asked = request_for(self.model, self.prepared, self.x, label, self.region)
+        asked = request_for(self.model, self.prepared, self.x, label, self.region, info)
         asked.shared = self.recording
         return asked
 
-    def random_request(self, target: str) -> Request:
-        """The same, of the random network: for segmentation about the very region that was explained."""
-        asked = self.request(target)
+    def random_request(self, info: ExplainerInfo, target: str) -> Request:
+        """The same, of the random network, for which no companion was trained: for segmentation about the very region that was explained."""
+        asked = self.request(info, target)
         where = asked.where
         if asked.logits.ndim > 2:
             where = asked.selection()[0, asked.targets()[0]] > 0
-        return replace(asked, module=self.random.module, shared=self.random, where=where)
+        return replace(asked, module=self.random.module, shared=self.random, where=where, companion=None)
 
 
 @dataclass
@@ -181,7 +194,7 @@ class _Look:
             return Finding("good", "", f"One check was not possible: {problem.sentence}"), {}
 
     def _repeated(self, position: int) -> Found:
-        again = self._map(self.bench.request(self.known.target), position)
+        again = self._map(self.bench.request(self.info, self.known.target), position)
         greatest = float(np.abs(self.known.shown).max())
         if np.array_equal(again, self.known.shown, equal_nan=True):
             return Finding("good", "", "Computed twice: the same to the bit."), {}
@@ -190,7 +203,7 @@ class _Look:
         return Finding("caution", "not repeatable", told), {"repeat_difference": apart}
 
     def _random_last_layer(self, position: int) -> Found:
-        asked = self.bench.random_request(self.known.target)
+        asked = self.bench.random_request(self.info, self.known.target)
         return randomisation(self.known.shown, self._map(asked, position))
 
     def _map(self, asked: Request, position: int) -> np.ndarray[Any, np.dtype[np.float32]]:

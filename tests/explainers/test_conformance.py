@@ -12,7 +12,8 @@ from torch import nn
 import xai_core as xc
 from tests.networks import Plain, Residual, UNet, randomised, small, smooth
 
-NAMES = sorted(xc.explainers())
+NAMES = sorted(name for name, info in xc.explainers().items() if not info.model)  # of any network
+FOR_ONE_MODEL = sorted(set(xc.explainers()) - set(NAMES))
 INPUTS = {0: (2, 6), 1: (2, 3, 16), 2: (2, 3, 12, 10), 3: (2, 2, 8, 9, 8)}
 FAST: dict[str, Any] = {"window": 4, "low": -4.0, "high": 4.0, "samples": 10, "steps": 6}  # kept only where declared
 ON_RESIDUAL = {
@@ -184,6 +185,15 @@ def test_what_it_says_of_itself_is_complete(name: str) -> None:
             assert parameter.default in parameter.choices
 
 
+@pytest.mark.parametrize("name", FOR_ONE_MODEL)
+def test_what_was_made_for_one_model_is_refused_elsewhere_by_naming_it(name: str) -> None:
+    module, x = network(2)
+    info = xc.explainers()[name]
+    assert info.model in {card.name for card in xc.models()}
+    with pytest.raises(xc.LightboxError, match=info.model):
+        run(name, module, x)
+
+
 REFUSED = {"deep-taylor", "cam"}  # leaky activations; no pooling
 SEGMENTERS = [case for case in cases() if case[1] >= 2 and case[0] not in REFUSED]
 
@@ -238,3 +248,4 @@ def test_the_names_of_the_issue_are_there() -> None:
         "lrp-study-unet",
     }
     assert expected <= set(NAMES)
+    assert "adversarial-generators" in FOR_ONE_MODEL

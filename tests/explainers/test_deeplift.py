@@ -89,6 +89,31 @@ def test_minimum_reveal_cancel_shares_it_where_rescale_names_the_smaller_alone(f
     assert toy(minimum, first, second) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("scale", [1.0, -0.4])
+def test_parts_that_cancel_are_passed_on_by_a_unit_that_nothing_else_moves(scale: float) -> None:
+    """h = relu(1 + 2 i1 - 2 i2), o = relu(2 + scale h), at i = (1, 1): h goes from 1 to 1, by +1.5 and -1.5 (section 3.5.3).
+
+    Its difference is nought, so half of ``scale`` goes by o's positive part and half by its negative (3.5.1); neither moves
+    o, whose slope is 1 in this place (3.5.2). What the two causes added must not be lost.
+    """
+    weights, one = torch.tensor([[2.0, -2.0]], dtype=torch.float64), torch.ones(1, dtype=torch.float64)
+
+    def cancelled(x: Tensor) -> Tensor:
+        return F.relu(F.linear(F.relu(F.linear(x, weights, one)), scale * one[None], 2 * one))
+
+    assert toy(cancelled, 1.0, 1.0, variant="reveal-cancel") == pytest.approx([1.5 * scale, -1.5 * scale])
+
+
+def test_a_unit_at_its_kink_is_asked_on_the_side_of_the_part() -> None:
+    """o = relu(h) at h = 0 as in the baseline: a rise of h would show, a fall would not."""
+    weights, one = torch.tensor([[2.0, -2.0]], dtype=torch.float64), torch.ones(1, dtype=torch.float64)
+
+    def kinked(x: Tensor) -> Tensor:
+        return F.relu(F.linear(F.relu(F.linear(x, weights, one)), one[None], -one))
+
+    assert toy(kinked, 1.0, 1.0, variant="reveal-cancel") == pytest.approx([0.75, -0.75])
+
+
 def mlp(activation: nn.Module) -> nn.Sequential:
     layers = [nn.Linear(6, 9), activation, nn.Linear(9, 8), activation, nn.Linear(8, 3)]
     return randomised(nn.Sequential(*layers), 4).double()

@@ -39,7 +39,6 @@ CHEAP: Mapping[str, Mapping[str, Any]] = {
     "lime": {"segments": 8, "samples": 20},
     "kernel-shap": {"segments": 8, "samples": 24},
     "meaningful-perturbation": {"steps": 6},
-    "adversarial-generators": {"steps": 3},
     "integrated-gradients": {"steps": 4},
     "gradient-shap": {"samples": 3, "n": 3},
     "smoothgrad": {"samples": 3, "n": 3},

@@ -30,6 +30,7 @@ def markdown(cells: Sequence[Cell], infos: Mapping[str, ExplainerInfo]) -> str:
             parts.append("\n".join([f"**{title}**", "", *_table(names, columns, by_place, infos, notes)]))
     if notes:
         parts.append("\n".join(f"{number}. {note}" for note, number in notes.items()))
+    parts += [f"`{name}` was made for `{info.model}` alone." for name, info in infos.items() if info.model]
     return "\n\n".join(parts)
 
 

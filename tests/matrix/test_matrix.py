@@ -105,6 +105,7 @@ def test_the_table_shows_every_cell_and_each_refusal_once() -> None:
     assert "| `gradient` | ✕<sup>2</sup> |" in table
     assert table.count("no \\| space") == 1
     assert "2. FAIL: NaN" in table
+    assert table.endswith("`adversarial-generators` was made for `cxr-resnet18` alone.")
 
 
 def test_writing_replaces_what_lies_between_the_markers_and_nothing_else() -> None:

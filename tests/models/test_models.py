@@ -15,7 +15,7 @@ import pytest
 
 import xai_core as xc
 from xai_core.case import Case, Geometry
-from xai_core.models.shelf import SHELF
+from xai_core.models.places import SHELF
 from xai_core.preprocess import Grid
 from xai_core.training.scores import auroc
 

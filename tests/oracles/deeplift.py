@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 Function = Callable[[Tensor], Tensor]
+NEARLY = 1e-6
+"""In the place of a part that is nought: near enough for a slope, far enough from rounding in float64."""
 Layer = "tuple[Tensor, Tensor] | Function"
 
 
@@ -52,8 +54,11 @@ def contributions(layers: Sequence[Layer], x: Tensor, x0: Tensor, target: int, r
     for n in reversed(range(len(layers))):
         layer = layers[n]
         if callable(layer):
-            m_up = torch.where(rises[n] == 0, 0, m_up * rises[n + 1] / rises[n])
-            m_down = torch.where(falls[n] == 0, 0, m_down * falls[n + 1] / falls[n])
+            if rule == "rescale":
+                m_up, m_down = (m * delta[n + 1] / delta[n] for m in (m_up, m_down))
+            else:
+                m_up = m_up * _slope(layer, references[n], rises[n], falls[n], NEARLY)
+                m_down = m_down * _slope(layer, references[n], falls[n], rises[n], -NEARLY)
             continue
         m_in = torch.zeros_like(delta[n])
         for i in range(m_in.numel()):
@@ -64,3 +69,9 @@ def contributions(layers: Sequence[Layer], x: Tensor, x0: Tensor, target: int, r
                 m_in[i] += w * (share[0] * m_up[j] + share[1] * m_down[j])
         m_up, m_down = m_in, m_in.clone()
     return m_up * rises[0] + m_down * falls[0]
+
+
+def _slope(f: Function, origin: Tensor, part: Tensor, other: Tensor, least: float) -> Tensor:
+    """RevealCancel's multiplier of one part; a part that is nought is moved by ``least``, as the authors' package has it."""
+    part = torch.where(part == 0, least, part)
+    return ((f(origin + part) - f(origin)) + (f(origin + other + part) - f(origin + other))) / (2 * part)

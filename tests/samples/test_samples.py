@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,8 @@ CASES = xc.sample_cases()
 SIMULATED = [name for name in CASES if name.startswith("simulated")]
 
 
-def test_there_are_two_real_films_a_normal_one_and_four_findings() -> None:
-    assert len(CASES) - len(SIMULATED) == 2
+def test_there_are_real_films_of_adults_and_children_a_normal_one_and_four_findings() -> None:
+    assert {name.split("-")[0] for name in CASES} == {"nih", "hannover", "child", "simulated"}
     assert {name.split("-")[1] for name in SIMULATED} == {
         "normal",
         "consolidation",
@@ -34,11 +35,21 @@ def test_together_they_are_small() -> None:
 def test_each_is_read_and_names_no_patient(name: str) -> None:
     case = xc.read_case(CASES[name])
     assert case.kind == "film"
-    assert min(case.space) >= 240
+    assert min(case.space) >= 190
     file = pydicom.dcmread(CASES[name])
-    assert str(file.PatientName).split("^")[0] in {"Simulated", "Nih", "Hannover"}
+    assert str(file.PatientName).split("^")[0] in {"Simulated", "Nih", "Hannover", "Child"}
     assert CASES[name].credit
     assert CASES[name].licence
+
+
+def test_the_follow_up_is_of_one_patient_at_the_days_its_titles_say() -> None:
+    series = {name: pydicom.dcmread(CASES[name]) for name in CASES if name.startswith("hannover-day-")}
+    first = datetime.date.fromisoformat(series["hannover-day-0"].StudyDate)
+    assert len({file.PatientID for file in series.values()}) == 1
+    for name, file in series.items():
+        day = int(name.rsplit("-", 1)[1])
+        assert (datetime.date.fromisoformat(file.StudyDate) - first).days == day
+        assert f"day {day}" in CASES[name].title
 
 
 @pytest.mark.parametrize("name", SIMULATED)

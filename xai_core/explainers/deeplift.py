@@ -5,6 +5,8 @@ computed from, and so on down to the pixels:
 
     R = m * (x - x0),  sum R = f(x) - f(x0),  m of a nonlinear unit = delta_out / delta_in
 
+(its equations 2 and 1; equation 3, m = sum over units of m_in * m_out, takes m from layer to layer). What is explained is a logit, as its
+section 3.6 advises; the mean over all labels, which that section offers to subtract before a softmax, is not subtracted.
 `rescale` gives a nonlinear unit that one multiplier, where a gradient would say 0 on a saturated unit; `reveal-cancel` follows
 what pushed a unit up and what pushed it down separately, so that two causes that cancel are both shown.
 

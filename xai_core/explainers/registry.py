@@ -43,7 +43,8 @@ class ExplainerInfo:
     filled by the registry. ``dims``: numbers of space axes it works on.
     ``is_signed``: whether negative values mean evidence against. ``reduce``: how a film's map is made of its channels
     ("sum", "max-abs", "mean").
-    ``revision``: what else decides the answer, empty for what is part of the program (a composite's file has its digest).
+    ``revision``: what else decides the answer, empty for what is part of the program (the digest of a composite's file or of a companion's weights).
+    ``model``: the one shipped model it was made for; empty: any network.
     ``unit``: what the values count ("logit" where they share one out). ``has_account``: whether the books of relevance are kept. ``cost``: about how many forward passes.
     """
 
@@ -64,6 +65,7 @@ class ExplainerInfo:
     black_box: bool = False
     cost: float = 3.0
     revision: str = ""
+    model: str = ""
     text: str = field(default="", repr=False)
     run: Callable[[Request, Mapping[str, Any]], Attribution] = field(repr=False, compare=False, default=None)  # type: ignore[assignment]
 

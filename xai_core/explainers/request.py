@@ -42,10 +42,23 @@ class Attribution:
     idle: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Companion:
+    """A network trained for one model and one label, for one explainer: ``label`` is the index, ``cut`` the logit from which on
+    the model says yes to it, ``size`` the space of its inputs."""
+
+    network: nn.Module
+    label: int
+    title: str
+    cut: float
+    size: tuple[int, ...]
+
+
 @dataclass
 class Request:
     """``module``, ``x`` (N, C, *space); ``target``: label index, one per sample, or None for the greatest logit; ``where``: for segmentation,
-    a bool mask over the output's space (None: the predicted region); ``bounds``: least and greatest possible input value.
+    a bool mask over the output's space (None: the predicted region); ``bounds``: least and greatest possible input value;
+    ``companion``: the network that goes with a loaded model, for an explainer that was trained for that model.
     """
 
     module: nn.Module
@@ -58,6 +71,7 @@ class Request:
     cancel: threading.Event | None = None
     memory_bytes: int = 1 << 30
     shared: Recording | None = None
+    companion: Companion | None = None
 
     @property
     def recording(self) -> Recording:

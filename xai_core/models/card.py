@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +13,7 @@ from xai_core.errors import ModelError
 from xai_core.preprocess import INTENSITIES, InputSpec
 
 Modality = Literal["CXR", "MR", "digit"]
-Task = Literal["classification", "segmentation"]
+Task = Literal["classification", "segmentation", "generation"]
 Activation = Literal["sigmoid", "softmax"]
 CROPS = ("lungs", "study", "centre", "none")
 _NAME = re.compile(r"[^/\\\x00-\x1f\x7f]{1,80}")
@@ -25,7 +26,8 @@ class Card:
     """One model.
 
     ``options``: what its architecture needs beside labels and channels. ``parents`` maps a label to the label above it;
-    ``thresholds`` are on calibrated probabilities, ``temperatures`` divide logits before the sigmoid. ``metrics``: figures
+    ``thresholds`` are on calibrated probabilities, ``temperatures`` divide logits before the sigmoid; labels in ``off`` are shown only
+    when asked for; ``members``: the models whose mean this is. ``metrics``: figures
     on held-out patients, with intervals and n; ``calibration``: figures and points of the reliability curve by label;
     ``shortcuts``: what it may have learned wrongly, by name, with its control figures. ``sha256``: of the file of weights,
     whole, or its beginning where the publisher names no more. Where ``shipped`` is false, ``url`` and ``file`` name what
@@ -44,6 +46,8 @@ class Card:
     input: InputSpec
     activation: Activation = "sigmoid"
     options: Mapping[str, Any] = field(default_factory=dict)
+    off: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
     parents: Mapping[str, str] = field(default_factory=dict)
     thresholds: Mapping[str, float] = field(default_factory=dict)
     temperatures: Mapping[str, float] = field(default_factory=dict)
@@ -61,6 +65,11 @@ class Card:
     where: str = ""
     loader: str = ""
     summary: str = ""
+
+    def decision_logit(self, label: str) -> float:
+        """The logit from which on the card says yes to a label (sigmoid models)."""
+        threshold = self.thresholds.get(label, 0.5)
+        return self.temperatures.get(label, 1.0) * math.log(threshold / (1 - threshold))
 
 
 def checked(card: Card) -> Card:
@@ -90,8 +99,8 @@ def _words(card: Card) -> Iterator[Complaint]:
 def _names(card: Card) -> Iterator[Complaint]:
     if not _NAME.fullmatch(card.name):
         yield "has a name that cannot be a folder's", "Use letters, digits, '-' and '_', 80 at most."
-    is_known_to_its_loader = bool(card.loader) and not card.shipped
-    if not card.labels and not is_known_to_its_loader:
+    are_known_elsewhere = bool(card.members) or (bool(card.loader) and not card.shipped)
+    if not card.labels and not are_known_elsewhere:
         yield "names no labels", "List the network's outputs in 'labels'."
     if not all(isinstance(label, str) and label.strip() for label in card.labels):
         yield "has a label without letters", "Name every output of the network."
@@ -100,7 +109,7 @@ def _names(card: Card) -> Iterator[Complaint]:
 
 
 def _by_label(card: Card) -> Iterator[Complaint]:
-    for key in ("parents", "thresholds", "temperatures", "calibration"):
+    for key in ("parents", "thresholds", "temperatures", "calibration", "off"):
         if unknown := sorted(set(getattr(card, key)) - set(card.labels)):
             yield f"has {key} for '{unknown[0]}', which is not among its labels", f"Labels: {', '.join(card.labels)}."
     for label, share in card.thresholds.items():
@@ -126,6 +135,8 @@ def _hierarchy(card: Card) -> Iterator[Complaint]:
 
 def _input(card: Card) -> Iterator[Complaint]:
     spec = card.input
+    if card.members and not spec.size:
+        return  # that of its members
     if len(spec.size) not in (2, 3) or any(side < 1 for side in spec.size):
         yield f"has the input size {list(spec.size)}", "Give [height, width] or [depth, height, width] in pixels."
     if not spec.low < spec.high:

@@ -38,7 +38,7 @@ class Program(nn.Module):
         """Logits of a batch; of its samples one by one where the program was made for one alone."""
         answer = self._tried(x) if x.shape[0] > 1 else self._run(x)
         if answer is None:
-            answer = torch.cat([self._run(sample) for sample in x.split(1)])
+            answer = torch.cat([self._run(sample) for sample in torch.split(x, 1)])
         if not isinstance(answer, Tensor):
             raise ModelError("The program returned no tensor.", "Export a network that returns its logits.")
         return answer

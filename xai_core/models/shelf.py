@@ -28,7 +28,7 @@ from xai_core.models.places import SHELF, models_folder
 from xai_core.preprocess import InputSpec
 
 log = logging.getLogger(__name__)
-_LISTS = ("labels", "channels", "training_data")
+_LISTS = ("labels", "channels", "training_data", "off", "members")
 
 
 def manifest_cards(shelf: Path = SHELF) -> dict[str, Card]:
@@ -36,7 +36,7 @@ def manifest_cards(shelf: Path = SHELF) -> dict[str, Card]:
     path = shelf / "manifest.toml"
     if not path.is_file():
         return {}
-    return {name: card_of({"name": name, "shipped": True, **table}) for name, table in _toml(path).items()}
+    return {name: card_of({"name": name, "shipped": True, **table}) for name, table in toml_of(path).items()}
 
 
 def shipped_cards(shelf: Path = SHELF) -> dict[str, Card]:
@@ -98,7 +98,7 @@ def in_folder(folder: Path) -> tuple[Card, Path]:
             f"The folder '{folder.name}' holds {len(found)} files of weights.",
             f"Keep exactly one of {', '.join(OPENERS)} in it.",
         )
-    return card_of({**_toml(folder / "card.toml"), "name": folder.name, "shipped": False}), found[0]
+    return card_of({**toml_of(folder / "card.toml"), "name": folder.name, "shipped": False}), found[0]
 
 
 def card_of(table: Mapping[str, Any]) -> Card:
@@ -166,7 +166,8 @@ OPENERS: Mapping[str, Callable[[Card, bytes], nn.Module]] = MappingProxyType(
 """What makes a network of a file, by the file's ending."""
 
 
-def _toml(path: Path) -> dict[str, Any]:
+def toml_of(path: Path) -> dict[str, Any]:
+    """A TOML file as a dict; raises :class:`ModelError` where it is none."""
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:

@@ -87,7 +87,7 @@ def _too_large(title: str) -> ReadError:
 
 
 def _from_path(given: str | os.PathLike[str], name: str | None) -> Source:
-    title = shown_name(name) or shown_name(given)
+    title = shown_name(name) or shown_name(os.fspath(given))
     quoted = f"'{title}'" if title else "The path"
     try:
         path = Path(given).expanduser()

@@ -1,10 +1,12 @@
 """DeepLIFT's multipliers, one rule per ATen operation (Shrikumar et al. 2017, section 3), complete at every step.
 
-Each rule turns the multipliers m of the outputs into those of the inputs so that sum m_in * delta_in = sum m_out * delta_out,
-delta being the difference from the baseline. Summed up that is completeness, whatever the network is made of.
+Each rule turns the multipliers m of the outputs into those of the inputs (equation 3, the chain rule) so that
+sum m_in * delta_in = sum m_out * delta_out, delta being the difference from the baseline. Summed up that is completeness
+(equation 1, "summation to delta"), whatever the network is made of.
 
-* linear operations: the transposed map (equation 3.5.1; positive and negative parts have the same multipliers under Rescale);
-* elementwise functions: delta_out / delta_in (3.5.2); * products: the mean of the other factor;
+* linear operations: the transposed map (section 3.5.1; positive and negative parts have the same multipliers under Rescale);
+* elementwise functions: delta_out / delta_in (3.5.2), its limit where both are near; * products: the mean of the other
+  factor, as its package has it;
 * maximum: a rise goes to the winner in the image, a fall to the winner in the baseline; each was at least as far off;
 * norms by their own statistics: centring is linear, the variance a mean of products, its inverse root an exact quotient;
 * softmax and anything else with many inputs: the mean gradient on the straight line between its two inputs (Aumann-Shapley

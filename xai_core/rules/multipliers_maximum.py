@@ -1,8 +1,9 @@
 """DeepLIFT's multipliers of maxima: max pool, amax, max over an axis, the greater of two.
 
-A rise of the maximum is given to the winner in the image: it was no greater than the old maximum before, so its own difference
-is at least the rise. A fall is given to the winner in the baseline, by the same argument. So the multiplier is between 0 and 1
-and the rule is complete, winners the same or not, windows overlapping or not. It is captum's and SHAP's rule, which keep
+The paper leaves maxima open (its section 5) beyond the gradient, which its package uses and which does not add up. Here a rise of
+the maximum is given to the winner in the image: it was no greater than the old maximum before, so its own difference is at least the
+rise. A fall is given to the winner in the baseline, by the same argument. So the multiplier is between 0 and 1 and the rule is
+complete, winners the same or not, windows overlapping or not. It is captum's and SHAP's rule, which keep
 contributions and divide by differences afterwards. captum 0.9 loses some of it: where windows overlap its max_unpool keeps one
 share of several, where nothing moved it takes the first sample's gradient (its issue 1276), and next to another activation its
 own convergence delta is not zero. Shares are added here.

@@ -10,10 +10,17 @@ one operation more than Rescale on the way up and one on the way down, instead o
 
     delta_y+ = 1/2 (f(z0 + delta_z+) - f(z0)) + 1/2 (f(z) - f(z0 + delta_z-)),  delta_y- alike,  m_z+ = m_y delta_y+ / delta_z+.
 
+Where delta_z+ is nought that multiplier is its limit, 1/2 (f'(z0) + f'(z0 + delta_z-)), each slope on the side of the part (3.5.2 asks for
+the gradient near the reference; the authors' package moves the part by a little): an input whose parts cancel still passes on by it.
+
 Linear rule: convolution, fully connected, average pools, means, resizes. Batch norm, scaling, reshaping, concatenation and the sums
 of a residual network act on every element alone: they belong to the linear unit below and carry D along (a batch norm of
 negative scale exchanges the two). Everything else, max pools, gates, attention, layer norm, has no published rule for two parts:
 there the difference counts as one, with the sign it has, and goes on by the rules of Rescale.
+
+The paper numbers equations 1 (sum), 2 (multiplier) and 3 (chain rule); its rules stand in sections. Two places it leaves open and its
+package (kundajelab/deeplift) settles otherwise: an average pool there carries both parts of what it averages, where here it is a
+linear unit of equal weights; and an activation straight upon another gets the two parts of that one's output, where here they count as one.
 """
 
 from __future__ import annotations
@@ -30,6 +37,7 @@ from xai_core.rules.linearity import free_value, is_linear, is_pointwise
 from xai_core.rules.multipliers import multipliers_of
 from xai_core.rules.operations import AVERAGES, RESIZES, STRUCTURE
 from xai_core.rules.pair import Pair, Substituted
+from xai_core.rules.slope import gradient_of
 from xai_core.steps import NORMS, Step, Value
 
 Arguments = tuple[Any, ...]
@@ -85,9 +93,13 @@ class RevealCancel:
         raised, lowered, top, bottom = (
             self._pair.results(step, samples)[0] for samples in (baseline + up, baseline + down, image, baseline)
         )
-        rise = ((raised - bottom) + (top - lowered)) / 2
-        fall = ((lowered - bottom) + (top - raised)) / 2
-        above, below = (torch.where(part == 0, 0, m * moved / part) for moved, part in ((rise, up), (fall, down)))
+        slopes = [((raised - bottom) + (top - lowered)) / 2 / up, ((lowered - bottom) + (top - raised)) / 2 / down]
+        for part, other, slope, way in zip((up, down), (down, up), slopes, (torch.inf, -torch.inf), strict=True):
+            if bool((nought := part == 0).any()):
+                starts = (torch.nextafter(at, torch.full_like(at, way)) for at in (baseline, baseline + other))
+                first, second = (gradient_of(step, value, at) for at in starts)
+                slope[nought] = torch.nan_to_num((first + second)[nought] / 2, 0.0, 0.0, 0.0)
+        above, below = (m * slope for slope in slopes)
         present, h = self._halves.get(value.index), (above - below) / 2
         self._halves[value.index] = h if present is None else present + h
         return [(value, (above + below) / 2)]

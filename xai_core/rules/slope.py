@@ -69,13 +69,15 @@ def _same_piece(step: Step, image: Tensor, baseline: Tensor) -> Tensor:
 def _derivative(step: Step, value: Value, image: Tensor, baseline: Tensor, chosen: Tensor) -> Tensor:
     """The mean derivative between both points of the ``chosen`` elements."""
     if not _is_plain(step, value):  # a tensor of parameters: all elements at once
-        return _gradient(step, value, image)[chosen]
+        return gradient_of(step, value, image)[chosen]
     low, high = baseline[chosen], image[chosen]
-    first, second = (_gradient(step, value, torch.lerp(low, high, share)) for share in _GAUSS)
+    first, second = (gradient_of(step, value, torch.lerp(low, high, share)) for share in _GAUSS)
     return (first + second) / 2
 
 
-def _gradient(step: Step, value: Value, samples: Tensor) -> Tensor:
+def gradient_of(step: Step, value: Value, samples: Tensor) -> Tensor:
+    """The derivative of an elementwise ``step`` with respect to ``value``, had that held ``samples``."""
+
     def filled(argument: Any, leaf: Tensor) -> Any:
         if argument is value:
             return leaf

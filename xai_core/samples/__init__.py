@@ -1,4 +1,4 @@
-"""Packaged cases that name no patient: two real films of free licence, five rendered from a chest CT (scripts/make_samples.py).
+"""Packaged cases that name no patient: real films of free licence, and five rendered from a chest CT (scripts/make_samples.py).
 
 Each simulated film carries the exact projection of its finding and of the lungs as masks beside it.
 """
@@ -48,6 +48,8 @@ def _case(name: str, title: str, finding: str, target: str, credit: str, licence
     return SampleCase(name, title, finding, target, credit, licence, MappingProxyType(regions))
 
 
+_HANNOVER = "COVID-19 Image Repository, Hannover Medical School (Winther et al., DOI 10.6084/m9.figshare.12275009)"
+_GUANGZHOU = "Kermany, Zhang, Goldbaum, Mendeley Data rscbjbr9sj; official test part"
 _CASES = (
     _case(
         "nih-lung-opacity",
@@ -62,8 +64,28 @@ _CASES = (
         "Adult, COVID-19 (Hannover)",
         "COVID-19, 256 px",
         "COVID-19",
-        "COVID-19 Image Repository, Hannover Medical School (Winther et al., DOI 10.6084/m9.figshare.12275009)",
+        _HANNOVER,
         "CC BY 3.0",
+    ),
+    *(
+        _case(
+            f"hannover-day-{day}",
+            f"Follow-up, day {day} (Hannover)",
+            f"COVID-19, day {day} after admission, 256 px",
+            "COVID-19",
+            _HANNOVER,
+            "CC BY 3.0",
+        )
+        for day in (0, 3, 5, 14)
+    ),
+    _case("child-normal", "Child, normal (Guangzhou)", "none, 256 px", "Healthy", _GUANGZHOU, "CC BY 4.0"),
+    _case(
+        "child-pneumonia",
+        "Child, bacterial pneumonia (Guangzhou)",
+        "Bacterial pneumonia, 256 px",
+        "Pneumonia",
+        _GUANGZHOU,
+        "CC BY 4.0",
     ),
     _case("simulated-normal", "Simulated: no finding", "none", "Healthy", _CT, "Apache-2.0"),
     _case(

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from xai_core.errors import ParameterError
 
 Progress = Callable[[float, str], None]
 """Called with the share done (0..1) and one line that says where training stands."""
@@ -23,6 +25,23 @@ class Option:
     name: str
     default: Any
     help: str
+
+
+def chosen(options: tuple[Option, ...], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Every option's value: the one given (text is read as the default's type), else its default; raises
+    :class:`ParameterError` for an unknown name or a text that is no such value."""
+    known = {option.name: option.default for option in options}
+    if unknown := sorted(set(given) - set(known)):
+        raise ParameterError(f"The recipe has no option '{unknown[0]}'.", f"Its options: {', '.join(known) or 'none'}.")
+    values = {}
+    for name, default in known.items():
+        try:
+            values[name] = type(default)(given.get(name, default))
+        except ValueError:
+            raise ParameterError(
+                f"'{given[name]}' is no value of the option '{name}'.", f"Give a number like {default}."
+            ) from None
+    return values
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,10 @@ import torch
 
 from xai_core.models.architectures import build
 from xai_core.models.card import Card
-from xai_core.training.classroom import INPUT, Classroom, lesson_loss, logits_of
+from xai_core.training.classroom import Classroom, lesson_loss, logits_of
 from xai_core.training.film_batches import batches
 from xai_core.training.loop import Batch, Journal, Plan, fit
 from xai_core.training.scores import auroc
-from xai_core.training.targets import LABELS
-
-CARD = Card("filled-control", "Lungs filled in", "resnet18", "CXR", "classification", LABELS, ("film",), False, INPUT)
 
 
 def blind_control(room: Classroom, out: Path, journal: Journal, seed: int, resume: bool) -> float:
@@ -28,7 +25,10 @@ def blind_control(room: Classroom, out: Path, journal: Journal, seed: int, resum
         dice = np.random.default_rng((seed, epoch, 1))
         return batches(room.lessons, dice.permutation(rows), 96, 32, dice, outside=0.0, hint_weight=0.0, is_filled=True)
 
+    card = Card(
+        "filled-control", "Lungs filled in", "resnet18", "CXR", "classification", room.labels, ("film",), False, room.spec
+    )  # fmt: skip
     torch.manual_seed(seed)
-    module = fit(build(CARD), plan, batches_of, lesson_loss, out, journal, resume=resume, name="filled-control")
+    module = fit(build(card), plan, batches_of, lesson_loss, out, journal, resume=resume, name="filled-control")
     test = room.rows("test", "kermany")
     return auroc(room.lessons.targets[test, 1], logits_of(module, room, test, 96, is_filled=True)[:, 1])

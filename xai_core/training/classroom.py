@@ -1,12 +1,12 @@
-"""What the classifiers of chest films learn from and are measured on: lung crops, lessons, soft targets, controls.
+"""What the classifiers of chest films learn from and are measured on: crops, lessons, soft targets.
 
 Labels no source can know are masked out of the loss. Adults whom no reader saw get soft ``Lung Opacity`` targets: of a
-regression on ImageNet features (``teacher``) and the words of reports, or of a trained teacher (:func:`taught_by`).
+regression on ImageNet features (``teacher``) and the words of reports, or of trained teachers (:func:`taught_by`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,11 +31,14 @@ INPUT = InputSpec(size=(224, 224), intensity="lung-box-percentile", crop="lungs"
 
 @dataclass(frozen=True)
 class Classroom:
-    """Everything a run needs: crops at one sharpness, lessons, and the teacher's soft Lung Opacity (N,)."""
+    """Everything a run needs: crops as ``spec`` makes them, lessons on ``labels`` (those of ``LABELS`` stand first), and
+    the soft Lung Opacity (N,) that was learned from, or None."""
 
+    spec: InputSpec
+    labels: tuple[str, ...]
     crops: Crops
     lessons: Lessons
-    soft: NDArray[np.float64]
+    soft: NDArray[np.float64] | None
 
     def rows(self, part: str, source: str = "") -> NDArray[np.int64]:
         """Rows of one part (and source)."""
@@ -44,27 +47,35 @@ class Classroom:
         return np.flatnonzero(chosen.to_numpy())
 
 
-def classroom(data: Path, out: Path, journal: Journal) -> Classroom:
-    """Crops, targets, hints and soft targets of all films that may train shipped weights."""
+def plain_classroom(
+    data: Path, out: Path, journal: Journal, spec: InputSpec = INPUT, labels: tuple[str, ...] = LABELS
+) -> Classroom:
+    """All films that may train shipped weights, prepared as ``spec`` says, with what people and reports say of them."""
     table = films_table(data)
     table = table[table["trainable"]].reset_index(drop=True)
     lungs, _ = furnished(*shelved("cxr-lungs"))
-    crops = read_crops(data, table, lungs, INPUT, journal, out / "crops.npz")
-    features = features_of(crops, journal, out / "features.npy")
-    train = np.flatnonzero((table["part"] == "train").to_numpy())
+    crops = read_crops(data, table, lungs, spec, journal, out / "crops.npz")
+    targets, weights = targets_of(table, labels)
+    softened = softened_crops(crops, spec.blur, spec.size[0]) if spec.blur else crops.films
+    no_hints = np.zeros((len(table), 0), np.float32)
+    lessons = Lessons(softened, crops.lungs, targets, weights, no_hints)
+    return Classroom(spec, labels, crops, lessons, None)
+
+
+def classroom(data: Path, out: Path, journal: Journal) -> Classroom:
+    """The plain classroom of lung crops with the hints and soft targets of ImageNet features (``teacher``)."""
+    room = plain_classroom(data, out, journal)
+    table = room.crops.table
+    features = features_of(room.crops, journal, out / "features.npy")
     soft = soft_opacity(features, table)
-    targets, weights = targets_of(table)
+    targets, weights = room.lessons.targets, room.lessons.weights
     column = LABELS.index("Lung Opacity")
     unread = (table["source"] == "nih").to_numpy() & np.isnan(reader_classes(table))
     said, trust = targets[unread, column], weights[unread, column]
     targets[unread, column] = (trust * said + 0.6 * soft[unread]) / (trust + 0.6)
     weights[unread, column] = trust + 0.6
-    softened = softened_crops(crops, INPUT.blur, INPUT.size[0])
-    return Classroom(
-        replace(crops, films=softened),
-        Lessons(softened, crops.lungs, targets, weights, hints_of(features, train)),
-        soft,
-    )
+    lessons = replace(room.lessons, hints=hints_of(features, room.rows("train")))
+    return replace(room, lessons=lessons, soft=soft)
 
 
 def lesson_loss(module: nn.Module, batch: Batch) -> torch.Tensor:
@@ -76,33 +87,71 @@ def lesson_loss(module: nn.Module, batch: Batch) -> torch.Tensor:
     return labelled if hints is None else labelled + batch["hint_weight"] * F.mse_loss(hints.float(), batch["hint"])
 
 
-def taught_by(room: Classroom, module: nn.Module, temperatures: Mapping[str, float], journal: Journal) -> Classroom:
-    """The same room with every target leaning on a trained teacher (Hinton et al. 2015): what people said counts 0.6, its
-    calibrated probability 0.4; what nobody can know of a film it alone says, at a weight of 0.3; mined words are left out."""
-    journal.write(0.0, "the teacher looks at all films")
-    logits = logits_of(module, room, np.arange(len(room.crops.films)), INPUT.size[0])
-    soft = 1 / (1 + np.exp(-logits / np.asarray([temperatures[label] for label in LABELS])))
+def taught_by(room: Classroom, teachers: Sequence[str], out: Path, journal: Journal) -> Classroom:
+    """The same room with every label of ``LABELS`` leaning on the mean of shelved teachers (Hinton et al. 2015).
+
+    What people said counts 0.6, the teachers' mean of calibrated probabilities over both mirror images 0.4; what nobody
+    can know of a film they alone say, at a weight of 0.3; mined words give way to them.
+    """
+    soft = _opinions(room, teachers, out / "opinions.npz", journal)
     said, weights = targets_of(room.crops.table)
     is_mined = ((room.crops.table["source"] == "nih") & (room.crops.table["rsna_class"] == "")).to_numpy()
     is_known = (weights > 0) & ~is_mined[:, None]
-    lessons = replace(
-        room.lessons,
-        targets=np.where(is_known, 0.6 * said + 0.4 * soft, soft).astype(np.float32),
-        weights=np.where(is_known, weights, 0.3).astype(np.float32),
-    )
-    lessons.weights[:, LABELS.index("Lung Opacity")] = np.maximum(lessons.weights[:, LABELS.index("Lung Opacity")], 0.6)
-    return replace(room, lessons=lessons, soft=soft[:, LABELS.index("Lung Opacity")])
+    targets, trusts, known = room.lessons.targets.copy(), room.lessons.weights.copy(), len(LABELS)
+    targets[:, :known] = np.where(is_known, 0.6 * said + 0.4 * soft, soft)
+    trusts[:, :known] = np.where(is_known, weights, 0.3)
+    column = LABELS.index("Lung Opacity")
+    trusts[:, column] = np.maximum(trusts[:, column], 0.6)
+    return replace(room, lessons=replace(room.lessons, targets=targets, weights=trusts), soft=soft[:, column])
+
+
+def _opinions(room: Classroom, teachers: Sequence[str], kept: Path, journal: Journal) -> NDArray[np.float64]:
+    """(N, LABELS) mean probability of the teachers; read from ``kept`` where the same teachers are in it."""
+    shelf = [shelved(name) for name in teachers]
+    digests = [card.sha256 for card, _ in shelf]
+    if kept.is_file():
+        held = np.load(kept)
+        if list(held["digests"]) == digests and len(held["soft"]) == len(room.lessons.films):
+            return np.asarray(held["soft"], dtype=np.float64)
+    rows = np.arange(len(room.lessons.films))
+    soft = np.zeros((len(rows), len(LABELS)))
+    for card, weights in shelf:
+        module, _ = furnished(card, weights)
+        module = module.to(memory_format=torch.channels_last)
+        heat = np.asarray([card.temperatures[label] for label in LABELS])
+        for is_mirrored in (False, True):
+            journal.write(0.0, f"{card.name} looks at all films{', mirrored' if is_mirrored else ''}")
+            logits = logits_of(module, room, rows, room.spec.size[0], is_mirrored=is_mirrored)
+            soft += 1 / (1 + np.exp(-logits / heat)) / (2 * len(shelf))
+    np.savez(kept, soft=soft, digests=np.asarray(digests))
+    return soft
+
+
+def names_in(listed: str) -> tuple[str, ...]:
+    """Names of a list with commas."""
+    return tuple(name.strip() for name in listed.split(",") if name.strip())
+
+
+def said(teachers: Sequence[str]) -> str:
+    """Teachers as a card names them."""
+    return " and ".join(f"`{name}`" for name in teachers)
 
 
 @torch.no_grad()
 def logits_of(
-    module: nn.Module, room: Classroom, rows: NDArray[np.int64], size: int, is_filled: bool = False
+    module: nn.Module,
+    room: Classroom,
+    rows: NDArray[np.int64],
+    size: int,
+    is_filled: bool = False,
+    is_mirrored: bool = False,
 ) -> NDArray[np.float32]:
-    """(rows, labels) logits of crops as they are, or with the lungs filled in."""
+    """(rows, labels) logits of crops as they are, or with the lungs filled in, or their mirror images."""
     found = []
     for start in range(0, len(rows), 64):
         part = rows[start : start + 64]
-        images = plain_images(room.crops.films[part], room.crops.lungs[part], size, is_filled)
+        images = plain_images(room.lessons.films[part], room.lessons.lungs[part], size, is_filled)
+        images = images.flip(-1) if is_mirrored else images
         with torch.autocast("cpu", torch.bfloat16):
             answer = module(images)
         found.append((answer[0] if isinstance(answer, tuple) else answer).float().numpy())

@@ -6,21 +6,18 @@ The strongest of the shipped classifiers and the teacher of the others. Needs th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from xai_core.models.architectures import build
 from xai_core.models.card import Card
-from xai_core.training import Option, Progress, recipe
-from xai_core.training.blind_control import blind_control
-from xai_core.training.classroom import INPUT, classroom, lesson_loss, validated
-from xai_core.training.film_batches import batches
-from xai_core.training.film_card import publish
-from xai_core.training.loop import Batch, Journal, Plan, fit
+from xai_core.training import Progress, chosen, recipe
+from xai_core.training.classroom import INPUT, classroom
+from xai_core.training.curriculum import SUMMARY, schedule, taught
+from xai_core.training.loop import Journal
 from xai_core.training.targets import LABELS, PARENTS
 from xai_core.training.teacher import imagenet_state
 
@@ -28,63 +25,27 @@ NAME = "cxr-efficientnet-lite0"
 CARD = Card(
     NAME, "Chest film findings (EfficientNet-lite0)", "efficientnet-lite0", "CXR", "classification", LABELS, ("film",),
     True, INPUT, parents=PARENTS, target_layer="bn2",
+    summary=SUMMARY,
 )  # fmt: skip
 STORY = (
     "An EfficientNet-lite0 (timm) with one input channel, fine-tuned from ImageNet weights; adults whom no reader saw are "
     "taught by report words (about 90 % right) mixed with a regression on ImageNet features of the lung field."
 )
-OPTIONS = (
-    Option("small", 5, "epochs at the small size"),
-    Option("large", 1, "last epochs at 224 pixels"),
-    Option("size", 160, "the small size, pixels"),
-    Option("batch", 32, "films a step"),
-    Option("outside", 0.72, "share of films whose outside is random"),
-    Option("learning_rate", 6e-4, "at the peak"),
-)
+OPTIONS = schedule(small=5, large=1, size=160, learning_rate=6e-4)
 
 
 @recipe(NAME, "Chest film findings (EfficientNet-lite0)", OPTIONS)
 def run(
-    data: Path,
-    out: Path,
-    *,
-    seed: int = 0,
-    resume: bool = False,
-    progress: Progress | None = None,
-    small: int = 5,
-    large: int = 1,
-    size: int = 160,
-    batch: int = 32,
-    outside: float = 0.72,
-    learning_rate: float = 6e-4,
+    data: Path, out: Path, *, seed: int = 0, resume: bool = False, progress: Progress | None = None, **options: Any
 ) -> Path:
     """Fine-tune, calibrate on validation patients, measure on held-out ones and write weights, manifest and card."""
     journal = Journal(out, progress)
     room = classroom(data, out, journal)
-    epoch_rows = np.concatenate([room.rows("train"), room.rows("train", "nih")])
-    plan = Plan(
-        small + large, len(epoch_rows) // batch, learning_rate, average=0.997, seed=seed, half_precision=False
-    )  # fmt: skip
-
-    def batches_of(epoch: int) -> Iterator[Batch]:
-        dice = np.random.default_rng((seed, epoch))
-        pixels = size if epoch < small else INPUT.size[0]
-        return batches(
-            room.lessons, dice.permutation(epoch_rows), pixels, batch, dice, outside=outside, hint_weight=0.0
-        )
-
-    def validate(module: nn.Module, epoch: int) -> str:
-        return validated(module, room, size if epoch < small else INPUT.size[0])
-
+    options = chosen(OPTIONS, options)
     torch.manual_seed(seed)
-    module = started()
-    fit(module, plan, batches_of, lesson_loss, out, journal, resume=resume, validate=validate, name=NAME)
-    options = {
-        "seed": seed, "small": small, "large": large, "size": size, "batch": batch, "outside": outside,
-        "learning_rate": learning_rate,
-    }  # fmt: skip
-    blind = blind_control(room, out, journal, seed, resume)
-    return publish(CARD, STORY, module, room, blind, out, journal, options)
+    return taught(
+        CARD, STORY, started(), room, out, journal, options, seed=seed, resume=resume, half_precision=False
+    )  # fmt: skip
 
 
 def started() -> nn.Module:

@@ -28,9 +28,9 @@ def packed(module: nn.Module, path: Path) -> tuple[str, int]:
     return hashlib.sha256(content).hexdigest(), len(content)
 
 
-def shelve(out: Path, name: str, table: Mapping[str, Any], text: str) -> Path:
-    """Write ``out/manifest.toml`` anew with this model's table, and ``out/cards/NAME.md``; gives the weights' path."""
-    path = out / "manifest.toml"
+def shelve(out: Path, name: str, table: Mapping[str, Any], text: str, manifest: str = "manifest.toml") -> Path:
+    """Write ``out/MANIFEST`` anew with this model's table, and ``out/cards/NAME.md``; gives the weights' path."""
+    path = out / manifest
     kept = _tables(path.read_text("utf-8")) if path.is_file() else {}
     kept[name] = toml_table(name, table)
     path.write_text("".join(kept[key] for key in sorted(kept)), "utf-8")

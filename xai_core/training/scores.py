@@ -84,9 +84,17 @@ def temperature_of(truth: NDArray[Any], logit: NDArray[Any]) -> float:
     return float(grid[int(np.argmin(losses))])
 
 
-def calibration_error(truth: NDArray[Any], share: NDArray[Any], bins: int = 10) -> float:
-    """Expected calibration error over ``bins`` equal steps of probability."""
+def reliability(truth: NDArray[Any], share: NDArray[Any], bins: int = 10) -> list[tuple[float, float, int]]:
+    """The reliability curve over ``bins`` equal steps of probability: (mean probability, share that was so, films)."""
     truth, share = (np.asarray(truth) > 0.5).astype(np.float64), np.asarray(share, dtype=np.float64)
     place = np.minimum((share * bins).astype(int), bins - 1)
-    gaps = [abs(truth[place == b].mean() - share[place == b].mean()) * (place == b).mean() for b in np.unique(place)]
-    return float(np.sum(gaps))
+    return [
+        (float(share[place == b].mean()), float(truth[place == b].mean()), int((place == b).sum()))
+        for b in np.unique(place)
+    ]
+
+
+def calibration_error(truth: NDArray[Any], share: NDArray[Any], bins: int = 10) -> float:
+    """Expected calibration error over ``bins`` equal steps of probability (Guo et al. 2017, equation 3)."""
+    curve = reliability(truth, share, bins)
+    return sum(abs(told - was) * count for told, was, count in curve) / max(sum(count for _, _, count in curve), 1)

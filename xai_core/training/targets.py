@@ -1,7 +1,8 @@
 """What each film teaches a classifier: a target and a weight for every label, weight 0 where its source cannot know.
 
 The hierarchy is the COVID study's: Healthy; Pneumonia over Bacterial, and over Viral, which is over COVID-19. ``Lung
-Opacity`` is what RSNA's readers marked on adults; words mined from reports count little beside readers.
+Opacity`` is what RSNA's readers marked on adults; words mined from reports count little beside readers. Of NIH's other
+findings (``FINDINGS``) those words are all that is known.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ from numpy.typing import NDArray
 
 LABELS = ("Healthy", "Pneumonia", "Bacterial", "Viral", "COVID-19", "Lung Opacity")
 PARENTS = {"Bacterial": "Pneumonia", "Viral": "Pneumonia", "COVID-19": "Viral"}
+FINDINGS = (
+    "Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Effusion", "Emphysema", "Fibrosis", "Infiltration", "Mass",
+    "Nodule", "Pleural Thickening", "Pneumothorax",
+)  # fmt: skip
 OPAQUE = re.compile("Pneumonia|Infiltration|Consolidation|Edema|Effusion")
 _BACTERIA = re.compile(
     "Bacterial|Streptococcus|Klebsiella|Legionella|Mycoplasma|Chlamydophila|E.Coli|Nocardia|MRSA", re.I
@@ -21,10 +26,12 @@ _BACTERIA = re.compile(
 _VIRUSES = re.compile("SARS|MERS|Influenza|Varicella|Herpes|Viral", re.I)
 
 
-def targets_of(table: pd.DataFrame) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def targets_of(
+    table: pd.DataFrame, labels: tuple[str, ...] = LABELS
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Targets and weights, both (N, labels), of the films of a table with source, labels and rsna_class."""
     known = [_of(*row) for row in zip(table["source"], table["labels"], table["rsna_class"], strict=True)]
-    pairs = np.asarray([[row.get(label, (0.0, 0.0)) for label in LABELS] for row in known], dtype=np.float32)
+    pairs = np.asarray([[row.get(label, (0.0, 0.0)) for label in labels] for row in known], dtype=np.float32)
     return pairs[..., 0], pairs[..., 1]
 
 
@@ -38,7 +45,8 @@ def _of(source: str, labels: str, read: str) -> dict[str, tuple[float, float]]:
     if source == "kermany":
         return _child(labels)
     if source == "nih":
-        return _adult(labels, read)
+        words = labels.replace("_", " ").split(";")
+        return {**{finding: (float(finding in words), 0.4) for finding in FINDINGS}, **_adult(labels, read)}
     return _covid(labels)
 
 

@@ -1,0 +1,41 @@
+"""Follow-up: films of one patient in order of their days, aligned by the lungs, with one model and one explainer."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+import xai_core as xc
+from components import comparing, films, series, shell
+from xai_core.follow_up import Visit
+
+shell.framed()
+
+engine = shell.engine()
+infos = {name: info for name, info in xc.explainers().items() if 2 in info.dims}
+state = st.session_state
+
+
+def board(visits: list[Visit], model_name: str, explainer: str, target: str) -> None:
+    """Films and maps, redrawn alone while maps come in and while sliders move."""
+    jobs = series.jobs(engine, visits, model_name, explainer, target)
+    series.pictures(engine, visits, jobs, model_name)
+    if not all(job.done for job in jobs):
+        st.caption("Computing the maps …")
+
+
+with st.sidebar:
+    visits = series.choose()
+    names = films.models()
+    model_name = st.selectbox("Model", names, key="series-model", persist_state="session")
+    with st.spinner("Asking the model"):
+        model = engine.model(model_name)
+        told = [engine.predict(model_name, visit.case) for visit in visits]
+    labels = [label for label in model.card.labels if label not in model.card.off]
+    state.setdefault("series-label", "Pneumonia" if "Pneumonia" in labels else labels[0])
+    target = st.selectbox("Finding to explain", labels, key="series-label", persist_state="session")
+    explainer = comparing.explainer(infos, key="series-explainer", first="grad-cam")
+
+with st.container(key="series"):
+    waiting = not all(job.done for job in series.jobs(engine, visits, model_name, explainer, target))
+    st.fragment(board, run_every=comparing.POLL_SECONDS if waiting else None)(visits, model_name, explainer, target)
+    series.chart(visits, told, target)
