@@ -29,19 +29,21 @@ def list_weights(as_json: AsJson = False) -> None:
         print_json(rows)
         return
     print_table(
-        ("name", "title", "size", "kind", "here", "where to get it"),
+        ("name", "size", "kind", "here", "title"),
         [
             (
                 row["name"],
-                row["title"],
                 f"{row['bytes'] / 1e6:.1f} MB" if row["bytes"] else "?",
                 row["kind"],
                 "yes" if row["is_here"] else "no",
-                row["where"],
+                row["title"],
             )
             for row in rows
         ],
     )
+    for row in rows:
+        if row["where"]:
+            out.print(f"{row['name']}: {row['where']}", soft_wrap=True, markup=False, highlight=False)
 
 
 def _others(own: dict[str, Card]) -> list[Card]:
