@@ -163,6 +163,8 @@ def added(found: Found, folder: Path | None = None) -> Path:
 def _program(
     source: Path | bytes, architecture: str, name: str, file: str, labels: Sequence[str], more: Mapping[str, Any]
 ) -> Found:
+    if isinstance(source, Path) and not source.is_file():
+        raise ModelError(f"There is no file '{file}'.", "Name another file.")
     content = source if isinstance(source, bytes) else source.read_bytes()
     if not labels:
         raise ModelError(

@@ -59,7 +59,7 @@ class Loader:
         values = {name: known[name].check(given.get(name, known[name].default)) for name in known}
         try:
             return self.convert(found, values)
-        except (KeyError, IndexError, ValueError, StopIteration) as problem:
+        except (LookupError, ValueError, TypeError, AttributeError, RuntimeError, StopIteration) as problem:
             raise ModelError(
                 f"'{found.file}' is not laid out as the loader '{self.name}' expects ({type(problem).__name__}: {problem}).",
                 f"Its first keys are {_first(found.state)}: name another loader.",
