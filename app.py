@@ -23,6 +23,7 @@ page = st.navigation(
         st.Page("pages/clever_hans.py", title="Clever Hans"),
         st.Page("pages/methods.py", title="Methods"),
         st.Page("pages/models.py", title="Models"),
+        st.Page("pages/add_model.py", title="Add a model"),
         st.Page("pages/about.py", title="About"),
     ],
     position="top",

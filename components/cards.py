@@ -10,7 +10,7 @@ import streamlit as st
 
 from components.shell import escaped
 from xai_core.models import Card
-from xai_core.models.shelf import SHELF
+from xai_core.models.places import SHELF
 
 MEASURES = {
     "auroc_pneumonia_children": "Pneumonia, children",
@@ -29,7 +29,7 @@ def overview(cards: Sequence[Card]) -> None:
             "Labels": len(card.labels),
             **{words: _value(card.metrics.get(key)) for key, words in MEASURES.items()},
             "MB": card.bytes / 1e6 if card.bytes else None,
-            "State": "shipped" if card.shipped else "to fetch",
+            "State": "shipped" if card.shipped else "own",
         }
         for card in cards
     ]

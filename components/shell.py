@@ -21,7 +21,7 @@ _APP = Path(__file__).parents[1] / "app.py"
 
 @st.cache_resource(show_spinner=False)
 def engine() -> Engine:
-    """The one engine of this server, shared by all sessions; models and explainers are loaded before the first asks.
+    """The one engine of this server, shared by all sessions; shipped models and explainers are loaded before the first asks.
 
     Streamlit collects garbage after every run of a page, holding up all threads; what stays for good is frozen here, or
     each sweep over torch and its kin would cost a quarter of a second.
@@ -30,7 +30,8 @@ def engine() -> Engine:
     atexit.register(made.close)
     xc.explainers()
     for card in xc.models():
-        made.model(card.name)
+        if card.shipped:  # one's own may not load, and cost a sentence where they are chosen
+            made.model(card.name)
     gc.collect()
     gc.freeze()
     return made

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import sys
 from dataclasses import asdict, fields
@@ -12,21 +11,19 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from rich.console import Console
-from rich.table import Column, Table
 
 import xai_core as xc
+from xai_core.console import AsJson, Settings, out, pairs, print_json, print_table
 from xai_core.errors import ParameterError
 from xai_core.explain import explainer_named
 from xai_core.explainers.registry import grouped
 from xai_core.models import chosen_device
 from xai_core.report import save, sidecar
 from xai_core.training import chosen, recipes
+from xai_core.weights_commands import weights
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-out = Console()
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Settings = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE, as often as needed.")]
+app.add_typer(weights, name="weights")
 
 
 @app.command()
@@ -53,9 +50,9 @@ def explain(
             row["files"] = {kind: str(path) for kind, path in save(read, explanation, folder).items()}
         rows.append(row)
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
-    _print_table(
+    print_table(
         ("explainer", "target", "badge", "seconds", "what speaks for and against it"),
         [
             (
@@ -85,7 +82,7 @@ def train(
     known = recipes()
     if name not in known:
         raise ParameterError(f"There is no recipe '{name}'.", f"Known recipes: {', '.join(known)}.")
-    options = chosen(known[name].options, dict(_pairs(settings or [])))
+    options = chosen(known[name].options, dict(pairs(settings or [])))
     path = known[name].run(
         data,
         folder / name,
@@ -99,37 +96,25 @@ def train(
 
 @app.command()
 def models(as_json: AsJson = False) -> None:
-    """The shipped models."""
+    """The models that can be loaded here."""
     rows: list[dict[str, Any]] = [
         {
             "name": card.name,
             "title": card.title,
             "modality": card.modality,
+            "shipped": card.shipped,
             "labels": list(card.labels),
             "sha256": card.sha256,
         }
         for card in xc.models()
     ]
     if as_json:
-        _print_json(rows)
+        print_json(rows)
     else:
-        _print_table(
+        print_table(
             ("name", "title", "modality", "labels"),
             [(r["name"], r["title"], r["modality"], ", ".join(r["labels"])) for r in rows],
         )
-
-
-@app.command()
-def weights(as_json: AsJson = False) -> None:
-    """Load the weights of every shipped model and compare them with their manifest."""
-    rows: list[dict[str, Any]] = [
-        {"name": card.name, "bytes": card.bytes, "sha256": xc.load_model(card.name, "cpu").weights_digest}
-        for card in xc.models()
-    ]
-    if as_json:
-        _print_json(rows)
-    else:
-        _print_table(("name", "bytes", "sha256"), [(r["name"], str(r["bytes"]), r["sha256"]) for r in rows])
 
 
 @app.command()
@@ -137,11 +122,11 @@ def explainers(as_json: AsJson = False) -> None:
     """The explainers by kind; as JSON with all they say of themselves and their parameters."""
     groups = grouped(xc.explainers().values())
     if as_json:
-        _print_json([_declared(info) for infos in groups.values() for info in infos])
+        print_json([_declared(info) for infos in groups.values() for info in infos])
         return
     for title, infos in groups.items():
         out.print(f"[bold]{title}[/bold]")
-        _print_table(
+        print_table(
             ("name", "targets", "passes", "summary"),
             [
                 (info.name, "each its map" if info.target_dependent else "one map", f"{info.cost:g}", info.summary)
@@ -163,9 +148,9 @@ def doctor(as_json: AsJson = False) -> None:
         "cases": [name for name, case in xc.sample_cases().items() if xc.read_case(case)],
     }
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
-        _print_table(
+        print_table(
             ("what", "found"),
             [(name, ", ".join(entry) if isinstance(entry, list) else str(entry)) for name, entry in found.items()],
         )
@@ -178,18 +163,10 @@ def _declared(info: xc.ExplainerInfo) -> dict[str, Any]:
     return {**plain, "group": info.group, "parameters": parameters}
 
 
-def _pairs(settings: list[str]) -> list[tuple[str, str]]:
-    pairs = [entry.partition("=") for entry in settings]
-    for name, sign, _ in pairs:
-        if not sign:
-            raise ParameterError(f"'{name}' is not NAME=VALUE.", "Write for example --set epsilon=0.1.")
-    return [(name, text) for name, _, text in pairs]
-
-
 def _parameters(explainer: str, settings: list[str]) -> dict[str, Any]:
     kinds = {parameter.name: parameter.kind for parameter in explainer_named(explainer).parameters}
     given: dict[str, Any] = {}
-    for name, text in _pairs(settings):
+    for name, text in pairs(settings):
         if kinds.get(name) == "bool":
             given[name] = {"true": True, "false": False}.get(text.lower(), text)
         elif kinds.get(name) == "pair":
@@ -197,17 +174,6 @@ def _parameters(explainer: str, settings: list[str]) -> dict[str, Any]:
         else:
             given[name] = text
     return given
-
-
-def _print_json(value: Any) -> None:
-    out.print_json(json.dumps(value))
-
-
-def _print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    table = Table(Column(head[0], no_wrap=True), *head[1:])
-    for row in rows:
-        table.add_row(*row)
-    out.print(table)
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from xai_core.case import Case, Region
-from xai_core.errors import ParameterError, TargetError
+from xai_core.errors import ParameterError, TargetError, UnsupportedOperationError
 from xai_core.explain_members import mean_explanation
 from xai_core.explainers.completeness import COMPLETENESS_ERROR
 from xai_core.explainers.gradient import input_gradient
@@ -40,6 +40,7 @@ Progress = Callable[[str, str, float, "Explanation | None"], None]
 Array = NDArray[np.float32]
 _DECIDING = ("lightbox", "torch", "torchvision", "numpy", "scipy", "scikit-image", "opencv-python-headless", "pydicom")
 """Packages whose version may change a map."""
+_HIDDEN = "{} looks inside the network, and a program (scripted, traced or exported) hides its operations."
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,13 @@ def attribute(
 
 
 def computed(info: ExplainerInfo, request: Request, parameters: Mapping[str, Any]) -> Attribution:
-    """The explainer under neither gradient nor inference mode, whatever the caller is in."""
+    """The explainer under neither gradient nor inference mode, whatever the caller is in.
+
+    Raises :class:`UnsupportedOperationError` where it looks inside a network that hides its operations.
+    """
+    if not info.black_box and not request.can_be_recorded:
+        others = [name for name, other in explainers().items() if other.black_box]
+        raise UnsupportedOperationError("program", "", info.name, others, _HIDDEN.format(info.title))
     with torch.inference_mode(False), torch.no_grad():
         if info.has_account and request.x.shape[0] > 1 and request.recording.mixes_samples:
             return joined([info.run(part, parameters) for part in request.samples()])
@@ -223,10 +230,9 @@ def request_for(
     model: Model, prepared: Prepared, x: Tensor, label: int | None, region: Region | None, info: ExplainerInfo
 ) -> Request:
     """What is asked of ``model`` about ``label`` by the explainer ``info``; ``x`` is the prepared tensor on the model's device."""
-    bounds = (model.card.input.low, model.card.input.high)
     companion = model.companion(info.name) if info.model else None
     where = _where(region, prepared, model)
-    return Request(model.module, x, label, where, bounds, model.card.target_layer, companion=companion)
+    return Request(model.module, x, label, where, model.card.input.bounds, model.card.target_layer, companion=companion)
 
 
 def label_index(model: Model, target: str | int | None) -> int | None:

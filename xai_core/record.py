@@ -21,7 +21,7 @@ from xai_core.keeping import FOR_RULES, Keeping
 from xai_core.recorder import Recorder
 from xai_core.steps import Recording, Step, Value, tensors_of
 
-__all__ = ["Recording", "Step", "Value", "record", "record_after"]
+__all__ = ["Recording", "Step", "Value", "hides_operations", "record", "record_after"]
 
 
 def record(module: nn.Module, x: Tensor, keeping: Keeping = FOR_RULES) -> Recording:
@@ -114,12 +114,19 @@ class _SlowAttention(TorchFunctionMode):
         return function(*args, **(kwargs or {}))
 
 
+def hides_operations(module: nn.Module) -> bool:
+    """Whether a part of ``module`` is a program that cannot be looked into: scripted, or marked by ``is_opaque``."""
+    return any(
+        isinstance(part, torch.jit.ScriptModule) or getattr(part, "is_opaque", False) for part in module.modules()
+    )
+
+
 def _check(module: nn.Module, x: Tensor) -> dict[str, nn.Module]:
     """Refuse what cannot be recorded; returns every module by its dotted path."""
     if not isinstance(module, nn.Module):
         raise ModuleStateError(f"A torch.nn.Module is needed, not {type(module).__name__}.", "Pass the network itself.")
     parts = dict(module.named_modules())
-    if any(isinstance(part, torch.jit.ScriptModule) for part in parts.values()):
+    if hides_operations(module):
         raise ModuleStateError(
             "A scripted or traced module hides its operations.",
             "Load the original nn.Module, or use a black-box explainer such as occlusion.",

@@ -15,7 +15,7 @@ from xai_core.explainers.request import Companion, Request
 from xai_core.models import Model
 from xai_core.models.companions import companion_card, companions
 from xai_core.models.generators import GeneratorPair
-from xai_core.models.shelf import SHELF
+from xai_core.models.places import SHELF
 
 NAME = "adversarial-generators"
 INFO = xc.explainers()[NAME]

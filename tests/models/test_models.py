@@ -16,7 +16,7 @@ import pytest
 import xai_core as xc
 from xai_core.case import Case, Geometry
 from xai_core.grid import Grid
-from xai_core.models.shelf import SHELF
+from xai_core.models.places import SHELF
 from xai_core.training.scores import auroc
 
 CARDS = {card.name: card for card in xc.models()}

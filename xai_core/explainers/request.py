@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from xai_core.errors import Cancelled, ModuleStateError, TargetError
 from xai_core.keeping import FOR_GRADIENTS
-from xai_core.record import record, record_after
+from xai_core.record import hides_operations, record, record_after
 from xai_core.steps import Recording, Value
 
 Target = int | Sequence[int] | None
@@ -102,10 +102,8 @@ class Request:
 
     @property
     def can_be_recorded(self) -> bool:
-        """False for a module that hides its operations (scripted): black-box explainers only."""
-        if self.shared is not None:
-            return True
-        return not any(isinstance(part, torch.jit.ScriptModule) for part in self.module.modules())
+        """False for a module that hides its operations (a program): black-box explainers only."""
+        return self.shared is not None or not hides_operations(self.module)
 
     @property
     def logit_value(self) -> Value:

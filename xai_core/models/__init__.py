@@ -1,25 +1,30 @@
 """Models: their cards, and a loaded network that goes from a case to calibrated probabilities.
 
-``models()`` lists what is shipped, ``load_model`` takes a name, several with "+" between them, or a folder of one's own
-(``card.toml`` and safetensors).
+``models()`` lists what can be loaded here: what is shipped, one's own folders (``card.toml`` and a file of weights or a program, in
+the folder that ``LIGHTBOX_MODELS`` names) and the models of installed packages (entry points of ``lightbox.models``).
+``load_model`` takes a name, several with "+" between them, or a folder.
 """
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from xai_core.errors import ModelError
 from xai_core.models.card import Card, InputSpec
 from xai_core.models.ensemble import Ensemble, gathered, named_members, open_card
 from xai_core.models.model import LUNGS, NO_LUNGS, Model, Prediction
-from xai_core.models.shelf import furnished, shelved, shipped_cards
+from xai_core.models.plugins import plugged, plugged_cards, provided
+from xai_core.models.shelf import furnished, own_cards, shelved, shipped_cards
 
 
 def models() -> list[Card]:
-    """Cards of the shipped models."""
-    return list(shipped_cards().values())
+    """Cards of the models that can be loaded here; a shipped one keeps its name against one's own, that against a package's."""
+    shipped, own, plugged_in = shipped_cards(), own_cards(), plugged_cards()
+    return list({**shipped, **plugged_in, **own, **shipped}.values())
 
 
 def load_model(name_or_folder: str | Path, device: str = "auto") -> Model:
@@ -35,9 +40,18 @@ def load_model(name_or_folder: str | Path, device: str = "auto") -> Model:
     if members:
         card = listed or open_card(str(name_or_folder), members)
         return gathered(card, [load_model(member, device) for member in members])
-    card, path = shelved(name_or_folder)
-    module, digest = furnished(card, path)
+    card, module, digest = _taken(name_or_folder)
     return Model(card, module.to(place), place, digest)
+
+
+def _taken(name_or_folder: str | Path) -> tuple[Card, nn.Module, str]:
+    entries = plugged()
+    is_plugged = str(name_or_folder) in entries and name_or_folder not in {**own_cards(), **shipped_cards()}
+    if is_plugged:
+        card, module, digest = provided(entries[str(name_or_folder)])
+        return card, copy.deepcopy(module), digest
+    card, path = shelved(name_or_folder)
+    return card, *furnished(card, path)
 
 
 def chosen_device(device: str = "auto") -> str:

@@ -1,15 +1,17 @@
 """The networks a card may name: builders by name, weights not included.
 
-A new architecture is one decorated function here or in a module of its own; ``card.architecture`` picks it.
+A new architecture is one decorated function here or in a module of ``networks``; ``card.architecture`` picks it.
 All are plain ``nn.Module`` s of plain operations, so that every explainer has a rule for every step. Libraries of networks
 are imported where they are used: each takes seconds.
 """
 
 from __future__ import annotations
 
+import importlib
 import itertools
+import pkgutil
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -36,19 +38,28 @@ def architecture(name: str) -> Callable[[Builder], Builder]:
 
 def architectures() -> tuple[str, ...]:
     """Names of all registered architectures."""
+    package = importlib.import_module("xai_core.models.networks")
+    for found in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{found.name}")
     return tuple(_BUILDERS)
 
 
 def build(card: Card) -> nn.Module:
-    """The network of a card with fresh weights; raises :class:`ModelError` for a name nobody registered."""
-    try:
-        builder = _BUILDERS[card.architecture]
-    except KeyError:
+    """The network of a card with fresh weights; raises :class:`ModelError` for a name nobody registered, or options that
+    its builder does not understand."""
+    known = architectures()
+    if card.architecture not in known:
         raise ModelError(
             f"The card of '{card.name}' names the architecture '{card.architecture}', which is not known.",
-            f"Known architectures: {', '.join(_BUILDERS)}.",
+            f"Known architectures: {', '.join(known)}.",
+        )
+    try:
+        return _BUILDERS[card.architecture](card)
+    except (TypeError, KeyError, ValueError, RuntimeError) as problem:
+        raise ModelError(
+            f"The network '{card.architecture}' of '{card.name}' cannot be built from its card: {problem}.",
+            "Compare the card's labels, input and options with one that works.",
         ) from None
-    return builder(card)
 
 
 class _Pair(nn.Sequential):
@@ -97,33 +108,6 @@ class LungUNet(nn.Module):
 @architecture("lung-unet")
 def _lung_unet(card: Card) -> nn.Module:
     return LungUNet(card.input.channels, len(card.labels))
-
-
-@architecture("resnet18")
-def _resnet18(card: Card) -> nn.Module:
-    import torchvision
-
-    network: Any = torchvision.models.resnet18(num_classes=len(card.labels))
-    network.conv1 = nn.Conv2d(card.input.channels, 64, 7, stride=2, padding=3, bias=False)
-    return cast(nn.Module, network)
-
-
-@architecture("vgg16")
-def _vgg16(card: Card) -> nn.Module:
-    import torchvision
-
-    network: Any = torchvision.models.vgg16(num_classes=len(card.labels))
-    network.features[0] = nn.Conv2d(card.input.channels, 64, 3, padding=1)
-    return cast(nn.Module, network)
-
-
-@architecture("densenet121")
-def _densenet121(card: Card) -> nn.Module:
-    import torchvision
-
-    network: Any = torchvision.models.densenet121(num_classes=len(card.labels))
-    network.features.conv0 = nn.Conv2d(card.input.channels, 64, 7, stride=2, padding=3, bias=False)
-    return cast(nn.Module, network)
 
 
 @architecture("efficientnet-lite0")

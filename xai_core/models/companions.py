@@ -15,7 +15,8 @@ from torch import nn
 from xai_core.explainers.request import Companion
 from xai_core.models import generators  # noqa: F401 - registers the architecture
 from xai_core.models.card import Card
-from xai_core.models.shelf import SHELF, card_of, furnished, toml_of
+from xai_core.models.places import SHELF
+from xai_core.models.shelf import card_of, furnished, toml_of
 
 MANIFEST = "companions.toml"
 

@@ -11,6 +11,8 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
+from xai_core.models.card_text import toml_table
+
 
 def packed(module: nn.Module, path: Path) -> tuple[str, int]:
     """Write a module's weights in half precision (whole numbers as they are); gives SHA-256 and bytes."""
@@ -37,17 +39,6 @@ def shelve(out: Path, name: str, table: Mapping[str, Any], text: str, manifest: 
     return out / f"{name}.safetensors"
 
 
-def toml_table(name: str, table: Mapping[str, Any]) -> str:
-    """One table with its sub-tables as TOML; scalars first, as the format asks."""
-    lines = [f"[{name}]"]
-    lines += [f"{_key(key)} = {_value(value)}" for key, value in table.items() if not isinstance(value, Mapping)]
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            lines.append(f"\n[{name}.{_key(key)}]")
-            lines += [f"{_key(inner)} = {_value(entry)}" for inner, entry in value.items()]
-    return "\n".join(lines) + "\n\n"
-
-
 def rows_of(rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table; the first row is the head."""
     head, *body = ["| " + " | ".join(row) + " |" for row in rows]
@@ -69,20 +60,3 @@ def _tables(text: str) -> dict[str, str]:
         if name:
             kept[name] = kept.get(name, "") + line
     return kept
-
-
-def _key(key: str) -> str:
-    return key if key.replace("_", "").replace("-", "").isalnum() and key.isascii() else f'"{key}"'
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        return f'"{escaped}"'
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items()) + " }"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(_value(entry) for entry in value) + "]"
-    return repr(round(float(value), 6)) if isinstance(value, float) else str(value)
