@@ -18,7 +18,7 @@ FIRST_FILM, FIRST_TARGET = "child-pneumonia", "Pneumonia"
 STORY = (
     "Two networks of one architecture learned from the same films. One was given **lung crops** with a random world around"
     " them; the other **whole films**, as many studies do, and may use the frame, letters and softness. Fill in the lungs:"
-    " a network that reads lungs must give up."
+    " a network that reads lungs must give up. Cut the border of the normal child's film and see who changes its mind."
 )
 
 engine = shell.engine()
@@ -53,16 +53,17 @@ with st.sidebar:
         models = {name: engine.model(name) for name in TITLES}
         made = versions(film, next(iter(models.values())).lungs(film.case))
         told = {change: {name: engine.predict(name, case) for name in TITLES} for change, case in made.items()}
-    chosen = st.segmented_control("The film", list(CHANGES), default="as it is", required=True, key="hans-change")
+    chosen = str(st.radio("The film", list(CHANGES), key="hans-change", persist_state="session"))
     labels = model_panes.common_labels(list(models.values()))
-    state.setdefault("hans-label", FIRST_TARGET)
-    target = st.selectbox("Finding to explain", labels, key="hans-label", persist_state="session")
-    explainer = comparing.explainer(infos, key="hans-explainer", first="lrp-epsilon-plus")
-    case = made[str(chosen)]
+    if state.get("hans-label") not in labels:
+        state["hans-label"] = FIRST_TARGET
+    case = made[chosen]
     lungs: Region = case.facts["lungs"]
-    shown = comparing.comparison(engine, case, list(TITLES), explainer, target, {}, "hans")
     with st.container(key="hans"):
-        clever_hans.answers(told, target, TITLES, str(chosen))
+        clever_hans.answers(told, state["hans-label"], TITLES, chosen)
+        target = st.selectbox("Finding to explain", labels, key="hans-label", persist_state="session")
+        explainer = comparing.explainer(infos, key="hans-explainer", first="lrp-epsilon-plus")
+        shown = comparing.comparison(engine, case, list(TITLES), explainer, target, {}, "hans")
         clever_hans.places(shown, lungs, TITLES)
         clever_hans.cards([model.card for model in models.values()], TITLES)
     films.messages(film)
