@@ -24,10 +24,11 @@ from xai_core.steps import NORMS, Recording, Step
 
 Backward = Callable[[Recording], Mapping[str, Rule]]
 MOST_COPIES = 4
-LARGEST_MAP_BYTES = 64 << 20
+LARGEST_MAP_BYTES = 16 << 20
 """Copies run together while the batch's greatest map stays below: a greater batch of greater maps gains nothing."""
 WEIGHTS_SHARE = 8
-"""Weights are copied into the layout of the batches where that takes no more than this part of the memory."""
+"""Weights are copied into the layout of the batches where that takes no more than this part of the memory; never for
+single copies, the leanest way."""
 
 
 def chain_rule(recording: Recording) -> Mapping[str, Rule]:
@@ -60,17 +61,18 @@ class Copies:
         recording = request.shared or record(request.module, request.x, FOR_GRADIENTS)
         seen = replace(request, shared=recording)
         layout = torch.channels_last if request.x.ndim == 4 else torch.contiguous_format
+        at_once = copies_at_once(recording, request.memory_bytes)
         return cls(
             request,
             seen.selection(),
             seen.scores(seen.logits),
             seen.targets(),
             seen.closes_with_activation,
-            copies_at_once(recording, request.memory_bytes),
+            at_once,
             planned,
             backward,
             layout,
-            weights_laid_out(recording, layout, request.memory_bytes // WEIGHTS_SHARE) if planned > 1 else {},
+            weights_laid_out(recording, layout, request.memory_bytes // WEIGHTS_SHARE) if planned > at_once > 1 else {},
         )
 
     def scores_at(self, sample: int, x: Tensor) -> Tensor:
@@ -140,7 +142,7 @@ class Copies:
                 raise MemoryLimitError(
                     "Not even one copy of this image fits into memory.", "Close other programs, or use a smaller model."
                 ) from None
-            self.at_once //= 2
+            self.at_once, self.laid_out = self.at_once // 2, {}
             self.notes = (f"Memory ran short: {self.at_once} copies were run at a time.",)
         elif isinstance(error, ForwardError) and self.layout is not torch.contiguous_format:
             self.layout, self.laid_out = torch.contiguous_format, {}  # networks that view() their maps need it
