@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from xai_core.allocation import keep_freed_memory
 from xai_core.errors import ForwardError, ModuleStateError
 from xai_core.keeping import FOR_RULES, Keeping
 from xai_core.recorder import Recorder
@@ -24,15 +25,19 @@ from xai_core.steps import Recording, Step, Value, tensors_of
 __all__ = ["Recording", "Step", "Value", "hides_operations", "record", "record_after"]
 
 
-def record(module: nn.Module, x: Tensor, keeping: Keeping = FOR_RULES) -> Recording:
+def record(
+    module: nn.Module, x: Tensor, keeping: Keeping = FOR_RULES, laid_out: Mapping[int, Tensor] | None = None
+) -> Recording:
     """Run ``module(x)`` once, unmodified and in eval mode, and keep what happened.
 
     x: (N, C, *space) floating point on the module's device. ``keeping``: which tensors it holds on to: what every rule needs,
-    or the little that the chain rule needs (``FOR_GRADIENTS``). Returns a :class:`Recording`.
+    or the little that the chain rule needs (``FOR_GRADIENTS``). ``laid_out``: the same weights of convolutions in another order
+    in memory, by the id of the module's own, for who runs many copies. Returns a :class:`Recording`.
     Raises :class:`ModuleStateError` for a module in train mode, a scripted one, another device, or values that are not finite.
     """
     parts = _check(module, x)
-    recorder = Recorder({id(part): name for name, part in parts.items()}, keeping)
+    keep_freed_memory()
+    recorder = Recorder({id(part): name for name, part in parts.items()}, keeping, laid_out)
     with torch.inference_mode(False), torch.no_grad():
         # A fresh object and fresh memory: the caller's tensor is neither written to nor confused with ours.
         own = x.detach().clone(memory_format=torch.preserve_format)
@@ -48,6 +53,7 @@ def record_after(module: nn.Module, x: Tensor, path: str, keeping: Keeping = FOR
     returns no tensor or does not run.
     """
     parts = _check(module, x)
+    keep_freed_memory()
     recorder = Recorder({id(part): name for name, part in parts.items()}, keeping)
     started: list[Value] = []
     modes = ExitStack()

@@ -90,11 +90,14 @@ def _plan(function: Any) -> _Plan:
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Sees every ATen operation of this thread between ``run``'s start and end; ``names``: dotted path by id of a module;
-    ``keeping``: which tensors are held on to."""
+    ``keeping``: which tensors are held on to; ``laid_out``: other layouts of convolutions' weights, by the weight's id."""
 
-    def __init__(self, names: Mapping[int, str], keeping: Keeping = FOR_RULES) -> None:
+    def __init__(
+        self, names: Mapping[int, str], keeping: Keeping = FOR_RULES, laid_out: Mapping[int, Tensor] | None = None
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._keeping = keeping
+        self._laid_out = laid_out or {}
         self.steps: list[Step] = []
         self.module_outputs: dict[str, Value] = {}
         self._names = names
@@ -169,6 +172,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         plan = _PLANS.get(function) or _plan(function)
+        if self._laid_out and plan.name == "convolution":
+            args = (args[0], self._laid_out.get(id(args[1]), args[1]), *args[2:])
         inputs: list[Value] = []
         arguments = list(args)
         count = len(arguments)

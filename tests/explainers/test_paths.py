@@ -278,3 +278,32 @@ def test_the_badge_says_how_well_the_map_adds_up(error: float, level: str) -> No
     assert badge.level == level
     assert f"{error:.1%}" in badge.sentences[0]
     assert badge.numbers["completeness_error"] == error
+
+
+class Standardised(nn.Module):
+    """One convolution whose weights are made anew at every pass, and one whose weights are its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.own, self.made, self.last = nn.Conv2d(2, 6, 3), nn.Conv2d(6, 5, 3), nn.Linear(5, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.made.weight - self.made.weight.mean((1, 2, 3), keepdim=True)
+        return self.last(F.silu(F.conv2d(F.silu(self.own(x)), weight)).mean((2, 3)))
+
+
+def test_weights_are_laid_out_once_and_the_networks_own_stay_as_they_are() -> None:
+    module, x = randomised(Standardised(), 3).double(), smooth(1, 2, 9, 8, dtype=torch.float64)
+    before = {name: (p.clone(), p.stride(), p.data_ptr()) for name, p in module.named_parameters()}
+    laid_out = Copies.of(Request(module, x), 5).laid_out
+    assert [weight.is_contiguous(memory_format=torch.channels_last) for weight in laid_out.values()] == [True]
+    assert torch.equal(laid_out[id(module.own.weight)], module.own.weight)
+    assert not Copies.of(Request(module, x, memory_bytes=1), 5).laid_out
+    found = xc.attribute(module, x, explainer="integrated-gradients", target=1, steps=5).relevance
+    zero = baseline_of(Request(module, x), "black", 0)
+    expected = IntegratedGradients(module).attribute(x, zero, target=1, n_steps=5)
+    assert deviation(found, expected.detach()) < 1e-6  # captum takes its steps in single precision
+    for name, p in module.named_parameters():
+        content, stride, place = before[name]
+        assert torch.equal(p, content)
+        assert (p.stride(), p.data_ptr()) == (stride, place)

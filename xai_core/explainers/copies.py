@@ -8,7 +8,7 @@ convolution: sums of gradients are taken above it and pass through it once, not 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -26,6 +26,9 @@ Backward = Callable[[Recording], Mapping[str, Rule]]
 MOST_COPIES = 4
 LARGEST_MAP_BYTES = 16 << 20
 """Copies run together while the batch's greatest map stays below: a greater batch of greater maps gains nothing."""
+WEIGHTS_SHARE = 8
+"""Weights are copied into the layout of the batches where that takes no more than this part of the memory; never for
+single copies, the leanest way."""
 
 
 def chain_rule(recording: Recording) -> Mapping[str, Rule]:
@@ -48,6 +51,7 @@ class Copies:
     planned: int
     backward: Backward = chain_rule
     layout: torch.memory_format = torch.contiguous_format
+    laid_out: Mapping[int, Tensor] = field(default_factory=dict)
     done: int = 0
     notes: tuple[str, ...] = ()
 
@@ -56,16 +60,19 @@ class Copies:
         """Runs the image once, unless it is recorded already. ``planned``: gradients that will be asked for in all."""
         recording = request.shared or record(request.module, request.x, FOR_GRADIENTS)
         seen = replace(request, shared=recording)
+        layout = torch.channels_last if request.x.ndim == 4 else torch.contiguous_format
+        at_once = copies_at_once(recording, request.memory_bytes)
         return cls(
             request,
             seen.selection(),
             seen.scores(seen.logits),
             seen.targets(),
             seen.closes_with_activation,
-            copies_at_once(recording, request.memory_bytes),
+            at_once,
             planned,
             backward,
-            torch.channels_last if request.x.ndim == 4 else torch.contiguous_format,
+            layout,
+            weights_laid_out(recording, layout, request.memory_bytes // WEIGHTS_SHARE) if planned > at_once > 1 else {},
         )
 
     def scores_at(self, sample: int, x: Tensor) -> Tensor:
@@ -113,7 +120,7 @@ class Copies:
     def _gradient(self, copies: Tensor, sample: int, stops_early: bool) -> _Gradient | None:
         """The gradient at a batch of copies, or None where it has to be tried again otherwise."""
         try:
-            recording = record(self.request.module, copies, FOR_GRADIENTS)
+            recording = record(self.request.module, copies, FOR_GRADIENTS, self.laid_out)
             entrance = linear_entrance(recording) if stops_early else None
             value = Request(self.request.module, copies, shared=recording).logit_value
             gradient = gradient_walk(
@@ -135,10 +142,10 @@ class Copies:
                 raise MemoryLimitError(
                     "Not even one copy of this image fits into memory.", "Close other programs, or use a smaller model."
                 ) from None
-            self.at_once //= 2
+            self.at_once, self.laid_out = self.at_once // 2, {}
             self.notes = (f"Memory ran short: {self.at_once} copies were run at a time.",)
         elif isinstance(error, ForwardError) and self.layout is not torch.contiguous_format:
-            self.layout = torch.contiguous_format  # networks that view() their maps need it
+            self.layout, self.laid_out = torch.contiguous_format, {}  # networks that view() their maps need it
         else:
             raise error
 
@@ -179,6 +186,19 @@ def copies_at_once(recording: Recording, memory_bytes: int) -> int:
     sizes = [value.shape.numel() * value.dtype.itemsize // samples for value in values]
     fitting = min(LARGEST_MAP_BYTES // max(sizes), memory_bytes // sum(sizes))
     return max(1, min(MOST_COPIES, fitting))
+
+
+def weights_laid_out(recording: Recording, layout: torch.memory_format, most_bytes: int) -> Mapping[int, Tensor]:
+    """The weights of convolutions in ``layout``, by the id of the network's own: else each is turned at every batch, twice.
+
+    None at all where they take more than ``most_bytes``, or where nothing is to be turned.
+    """
+    read = {id(step.arguments[1]) for step in recording.steps if step.operation == "convolution"}
+    own = {id(weight): weight for weight in recording.module.parameters() if id(weight) in read and weight.ndim == 4}
+    turned = {key: weight for key, weight in own.items() if not weight.is_contiguous(memory_format=layout)}
+    if sum(weight.numel() * weight.itemsize for weight in turned.values()) > most_bytes:
+        return {}
+    return {key: weight.detach().contiguous(memory_format=layout) for key, weight in turned.items()}
 
 
 def linear_entrance(recording: Recording) -> Step | None:

@@ -22,14 +22,24 @@ Cost: one forward and one backward pass.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
 from xai_core.explainers.registry import explainer
 from xai_core.explainers.request import Attribution, Request
+from xai_core.keeping import FOR_GRADIENTS
 from xai_core.propagate import gradient_walk
+from xai_core.record import record
 from xai_core.steps import Value
+
+
+def lean(request: Request) -> Request:
+    """The same request; where nobody shares a recording, with one that holds what the chain rule reads and no more."""
+    if request.shared is not None:
+        return request
+    return replace(request, shared=record(request.module, request.x, FOR_GRADIENTS))
 
 
 def input_gradient(request: Request, until: Value | None = None) -> Tensor:
@@ -53,6 +63,7 @@ def input_gradient(request: Request, until: Value | None = None) -> Tensor:
 )
 def gradient(request: Request, parameters: Mapping[str, Any]) -> Attribution:
     """d logit / d x, (N, C, *space), signed."""
+    request = lean(request)
     return Attribution(input_gradient(request), None, request.targets())
 
 
@@ -71,4 +82,5 @@ def gradient(request: Request, parameters: Mapping[str, Any]) -> Attribution:
 )
 def input_x_gradient(request: Request, parameters: Mapping[str, Any]) -> Attribution:
     """x * d logit / d x, (N, C, *space), signed."""
+    request = lean(request)
     return Attribution(input_gradient(request) * request.x, None, request.targets())

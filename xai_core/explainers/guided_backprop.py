@@ -30,6 +30,7 @@ from torch import Tensor
 
 from xai_core.errors import NoRectifierError
 from xai_core.explainers.copies import Backward
+from xai_core.explainers.gradient import lean
 from xai_core.explainers.registry import explainer
 from xai_core.explainers.request import Attribution, Request
 from xai_core.propagate import Rule, gradient_walk
@@ -126,6 +127,7 @@ def deconvolved_gradient(request: Request, until: Value | None = None) -> Tensor
 )
 def guided_backprop(request: Request, parameters: Mapping[str, Any]) -> Attribution:
     """The gradient with R+ where a > 0 at every ReLU, (N, C, *space), signed."""
+    request = lean(request)
     notes = check_rectifiers(request, "guided-backprop")
     return Attribution(guided_gradient(request), None, request.targets(), notes)
 
@@ -146,5 +148,6 @@ def guided_backprop(request: Request, parameters: Mapping[str, Any]) -> Attribut
 )
 def deconvnet(request: Request, parameters: Mapping[str, Any]) -> Attribution:
     """The gradient with R+ in the place of every ReLU's derivative, (N, C, *space), signed."""
+    request = lean(request)
     notes = check_rectifiers(request, "deconvnet")
     return Attribution(deconvolved_gradient(request), None, request.targets(), notes)

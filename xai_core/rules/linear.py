@@ -237,15 +237,18 @@ class Gamma:
 
     def __call__(self, layer: LinearLayer, a: Tensor, relevance: Tensor, books: Books, is_non_negative: bool) -> Tensor:
         weight, bias = layer.weight, layer.bias
-        if is_non_negative and layer.is_silent_below(relevance):
+        known = layer.rectified if layer.is_silent_below(relevance) else None
+        if is_non_negative and known is not None:
             return self._upper(layer, a, weight, bias, relevance, books)
         half, whole = self.gamma / 2, 1 + self.gamma / 2
         size, magnitude = weight.abs(), a if is_non_negative else a.abs()
-        z = layer.forward(a, weight, bias)
+        z = layer.forward(a, weight, bias) if known is None else known  # where it differs there is no relevance
         total = layer.forward(magnitude, size, None if bias is None else bias.abs()).mul_(half)
-        total.add_(z.abs(), alpha=whole).masked_fill_(z == 0, 0)
+        total.add_(z.abs(), alpha=whole)
+        if known is None:
+            total.masked_fill_(z == 0, 0)
         unsigned = divided(relevance, total, books)
-        signed = z.sign_().mul_(unsigned).mul_(whole)
+        signed = z.sign().mul_(unsigned).mul_(whole)
         unsigned.mul_(half)
         if bias is not None:
             books.bias += books.total(layer.bias_share(signed, bias) + layer.bias_share(unsigned, bias.abs()))
