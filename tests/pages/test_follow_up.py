@@ -1,0 +1,49 @@
+"""The follow-up page: the packaged series with its maps, one model and one explainer for all days."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.pages.conftest import ROOT
+
+
+@pytest.fixture
+def app(tmp_path, monkeypatch):
+    monkeypatch.setenv("LIGHTBOX_CACHE", str(tmp_path))
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=180).switch_page("pages/follow_up.py").run()
+    assert not app.exception, app.exception
+    return app
+
+
+def settled(app: AppTest) -> AppTest:
+    end = time.monotonic() + 120
+    while not all(job.done for job in app.session_state["series-jobs"]) and time.monotonic() < end:
+        time.sleep(0.2)
+    return app.run()
+
+
+def test_days_stand_in_order_each_with_its_map(app):
+    app = settled(app)
+    headings = [part.value for part in app.main.markdown if part.value.startswith("**day")]
+    assert headings == ["**day 0**", "**day 3**", "**day 5**", "**day 14**"]
+    found = [next(iter(job.panes.values())).explanation for job in app.session_state["series-jobs"]]
+    assert {one.explainer for one in found} == {"grad-cam"}
+    assert {one.target for one in found} == {"Pneumonia"}
+    assert len({one.case_digest for one in found}) == 4
+
+
+def test_another_finding_is_asked_of_all_days(app):
+    app.selectbox(key="series-label").select("Healthy").run()
+    found = [next(iter(job.panes.values())).explanation for job in settled(app).session_state["series-jobs"]]
+    assert {one.target for one in found} == {"Healthy"}
+
+
+def test_the_threshold_asks_for_nothing_new(app):
+    app = settled(app)
+    before = app.session_state["series-jobs"]
+    app.slider(key="series-threshold").set_value(0.6).run()
+    assert not app.exception
+    assert app.session_state["series-jobs"] is before
