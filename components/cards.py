@@ -8,6 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
+import xai_core as xc
 from components.shell import escaped
 from xai_core.models import Card
 from xai_core.models.places import SHELF
@@ -19,8 +20,14 @@ MEASURES = {
 }
 
 
+def known() -> dict[str, Card]:
+    """Every model by name: the shipped ones and one's own, and those of others that can be fetched."""
+    return {**{card.name: card for card in xc.models()}, **{name: card for name, card in manifest_cards().items()}}
+
+
 def overview(cards: Sequence[Card]) -> None:
     """A row a model: what it reads, how large it is, and its AUROC on held-out patients beside the control."""
+    here = {card.name for card in xc.models()}
     rows = [
         {
             "Model": card.name,
@@ -37,6 +44,7 @@ def overview(cards: Sequence[Card]) -> None:
     st.dataframe(
         rows,
         hide_index=True,
+        placeholder="",
         width="stretch",
         column_config={**form, "MB": st.column_config.NumberColumn(format="%.1f")},
     )
@@ -67,6 +75,11 @@ def card(shown: Card) -> None:
     }
     if curves:
         st.plotly_chart(reliability(curves), width="stretch", config={"displayModeBar": False})
+    if shown.name not in {card.name for card in xc.models()}:
+        st.info(
+            escaped(shown.where) if shown.where else f"`python -m xai_core weights fetch {shown.name}` brings it here.",
+            icon=":material/download:",
+        )
     path = SHELF / "cards" / f"{shown.name}.md"
     st.markdown(_text(path.read_text(encoding="utf-8")) if path.is_file() else escaped(shown.summary))
 

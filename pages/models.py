@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-import xai_core as xc
 from components import cards, shell
 
 shell.framed()
 with st.container(key="text"):
-    shown = {card.name: card for card in xc.models()}
+    shown = cards.known()
     cards.overview(list(shown.values()))
     name = st.selectbox("Card", list(shown), format_func=lambda name: shown[name].title, key="card")
     cards.card(shown[name or next(iter(shown))])
