@@ -12,6 +12,7 @@ import xai_core as xc
 from components.shell import escaped
 from xai_core.models import Card
 from xai_core.models.places import SHELF
+from xai_core.models.shelf import manifest_cards
 
 MEASURES = {
     "auroc_pneumonia_children": "Pneumonia, children",
@@ -22,7 +23,7 @@ MEASURES = {
 
 def known() -> dict[str, Card]:
     """Every model by name: the shipped ones and one's own, and those of others that can be fetched."""
-    return {**{card.name: card for card in xc.models()}, **{name: card for name, card in manifest_cards().items()}}
+    return {card.name: card for card in [*manifest_cards().values(), *xc.models()]}
 
 
 def overview(cards: Sequence[Card]) -> None:
@@ -36,7 +37,7 @@ def overview(cards: Sequence[Card]) -> None:
             "Labels": len(card.labels),
             **{words: _value(card.metrics.get(key)) for key, words in MEASURES.items()},
             "MB": card.bytes / 1e6 if card.bytes else None,
-            "State": "shipped" if card.shipped else "own",
+            "State": "shipped" if card.shipped else "yours" if card.name in here else "to fetch",
         }
         for card in cards
     ]
