@@ -17,6 +17,8 @@ from xai_core.case import Case
 
 MOST_OWN = 8
 FIRST_MODEL = "cxr-resnet18"
+CHEATING = frozenset({"cxr-resnet18-study"})
+"""Models that are there to be caught, and stand beside others only when asked for."""
 ONE_LINE = 22  # letters that fit into the field at the side; it cannot wrap
 
 

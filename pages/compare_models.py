@@ -36,7 +36,7 @@ def board(film: Film, shown: Comparison, is_polled: bool) -> None:
 with st.sidebar:
     film = films.choose()
     known = films.models()
-    state.setdefault("compared", known[:MOST])
+    state.setdefault("compared", [name for name in known if name not in films.CHEATING][:MOST])
     names = st.multiselect("Models", known, key="compared", max_selections=MOST, persist_state="session")
     if not names:
         st.info("Choose at least one model.", icon=":material/info:")
