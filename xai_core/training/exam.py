@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -84,7 +84,7 @@ def taken(
     torch.manual_seed(seed)
     spec = InputSpec((size, size), crop="study")
     card = Card(network, network, network, "CXR", "classification", exam.labels, ("film",), False, spec)
-    module = fit(build(card), plan, batches_of, _loss, out, journal, resume=resume, name=name)
+    module = fit(_plain(build(card)), plan, batches_of, _loss, out, journal, resume=resume, name=name)
     logits = _logits(module, exam.films[is_asked], size)
     np.savez(kept, logits=logits)
     for left in (".checkpoint.safetensors", ".checkpoint.json"):
@@ -156,16 +156,15 @@ def _spread(values: NDArray[Any]) -> list[str]:
     return [f"{mean:.3f} ({sd:.3f})" for mean, sd in zip(values.mean(axis=0), values.std(axis=0), strict=True)]
 
 
-def _answer(module: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """Logits, whatever a network in training adds to them (Inception's auxiliary head)."""
-    answer = module(images)
-    return answer if isinstance(answer, torch.Tensor) else answer[0]
+def _plain(module: Any) -> nn.Module:
+    """The network without the auxiliary head that Inception v3 has in training: small films leave it no room."""
+    if getattr(module, "aux_logits", False):
+        module.aux_logits, module.AuxLogits = False, None
+    return cast(nn.Module, module)
 
 
 def _loss(module: nn.Module, batch: Batch) -> torch.Tensor:
-    losses = F.binary_cross_entropy_with_logits(
-        _answer(module, batch["image"]).float(), batch["target"], reduction="none"
-    )
+    losses = F.binary_cross_entropy_with_logits(module(batch["image"]).float(), batch["target"], reduction="none")
     return (losses * batch["weight"]).sum() / batch["weight"].sum().clamp(min=1.0)
 
 
@@ -175,5 +174,5 @@ def _logits(module: nn.Module, films: NDArray[np.uint8], size: int) -> NDArray[n
     for start in range(0, len(films), 32):
         images = torch.from_numpy(films[start : start + 32])[:, None].float() / 255
         images = F.interpolate(images, (size, size), mode="bilinear", antialias=True, align_corners=False)
-        found.append(_answer(module, images.contiguous(memory_format=torch.channels_last)).float().numpy())
+        found.append(module(images.contiguous(memory_format=torch.channels_last)).float().numpy())
     return np.concatenate(found)
