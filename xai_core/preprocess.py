@@ -263,6 +263,11 @@ def _study_percentile(sample: Array, held: NDArray[np.bool_], grid: Grid, field:
     return float(low), float(high)
 
 
+def _eight_bit(sample: Array, held: NDArray[np.bool_], grid: Grid, field: Region | None) -> tuple[float, float]:
+    """The whole range of 8 bits, whatever the image holds: one grey is one value in every image."""
+    return 0.0, 255.0
+
+
 def _lung_box_percentile(
     sample: Array, held: NDArray[np.bool_], grid: Grid, field: Region | None
 ) -> tuple[float, float]:
@@ -281,5 +286,10 @@ def _lung_box_percentile(
 
 Intensity = Callable[[Array, NDArray[np.bool_], Grid, Region | None], tuple[float, float]]
 INTENSITIES: Mapping[str, Intensity] = MappingProxyType(
-    {"percentile": _percentile, "study-percentile": _study_percentile, "lung-box-percentile": _lung_box_percentile}
+    {
+        "percentile": _percentile,
+        "study-percentile": _study_percentile,
+        "lung-box-percentile": _lung_box_percentile,
+        "eight-bit": _eight_bit,
+    }
 )
