@@ -23,7 +23,7 @@ from xai_core.models.architectures import build
 from xai_core.models.card import Card
 from xai_core.models.perceptron import named
 from xai_core.preprocess import InputSpec
-from xai_core.training import Option, Progress, chosen, recipe
+from xai_core.training import Option, Progress, chosen, recipe, recipes
 from xai_core.training.digits import SIDE, read_digits
 from xai_core.training.loop import Batch, Journal, Plan, fit
 from xai_core.training.mnist_card import accuracy, publish
@@ -119,7 +119,7 @@ def _taught(
     pixels, labels = digits.part("train")
     low, high = experiment.bounds(pixels)
     card = Card(
-        f"mnist-mlp-{activation}", f"Handwritten digits (MLP, {activation})", named(experiment.width, activation), "digit",
+        f"mnist-mlp-{activation}", recipes()[f"mnist-mlp-{activation}"].title, named(experiment.width, activation), "digit",
         "classification", LABELS, ("digit",), True, InputSpec((SIDE, SIDE), 1, low, high, "eight-bit"), "softmax",
     )  # fmt: skip
     values = (low + (high - low) * (pixels / np.float32(255))).astype(np.float32)
