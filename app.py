@@ -21,6 +21,7 @@ page = st.navigation(
         st.Page("pages/compare_models.py", title="Compare models"),
         st.Page("pages/follow_up.py", title="Follow-up"),
         st.Page("pages/clever_hans.py", title="Clever Hans"),
+        st.Page("pages/digits.py", title="Digits"),
         st.Page("pages/methods.py", title="Methods"),
         st.Page("pages/models.py", title="Models"),
         st.Page("pages/add_model.py", title="Add a model"),

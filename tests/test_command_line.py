@@ -1,15 +1,18 @@
-"""``python -m xai_core explainers``: by kind, and complete as JSON."""
+"""The command line: explainers by kind and complete as JSON, and a digit explained."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import cv2
 import pytest
 from typer.testing import CliRunner
 
 import xai_core as xc
 from xai_core import __main__ as command_line
 from xai_core.explainers.registry import grouped
+from xai_core.samples.digits import digit_samples
 
 INFOS = xc.explainers()
 
@@ -49,3 +52,15 @@ def test_the_json_holds_parameters_and_text(listed) -> None:
             assert declared["choices"] == list(parameter.choices)
             default = declared["default"]
             assert (tuple(default) if isinstance(default, list) else default) == parameter.default
+
+
+def test_a_digit_is_explained_by_a_model_of_digits(tmp_path: Path) -> None:
+    sample = digit_samples()["digit-7-a"]
+    cv2.imwrite(str(tmp_path / "seven.png"), sample.case.pixels[0])
+    found = CliRunner().invoke(
+        command_line.app,
+        ["explain", str(tmp_path / "seven.png"), "--model", "mnist-mlp-relu", "--explainer", "lrp-z", "--json"],
+    )
+    assert found.exit_code == 0, found.output
+    (row,) = json.loads(found.output)
+    assert (row["target"], row["case"]) == ("7", sample.case.digest)

@@ -18,17 +18,23 @@ from xai_core.errors import ParameterError
 from xai_core.explain import explainer_named
 from xai_core.explainers.registry import grouped
 from xai_core.models import chosen_device
+from xai_core.readers.digit import read_digit
 from xai_core.report import save, sidecar
 from xai_core.training import chosen, recipes
 from xai_core.weights_commands import weights
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(weights, name="weights")
+READERS = {"digit": read_digit}
+"""Readers of what is no film, by the model's modality."""
 
 
 @app.command()
 def explain(
-    case: Annotated[Path, typer.Argument(help="A film: DICOM, PNG, JPEG, WebP or TIFF.")],
+    case: Annotated[
+        Path,
+        typer.Argument(help="A film: DICOM, PNG, JPEG, WebP or TIFF; for a model of digits a small square picture."),
+    ],
     model: Annotated[str, typer.Option(help="A model's name or folder.")] = "cxr-resnet18",
     explainer: Annotated[list[str] | None, typer.Option(help="Explainer; may be given several times.")] = None,
     target: Annotated[str | None, typer.Option(help="Label; left out: the most probable one.")] = None,
@@ -39,8 +45,8 @@ def explain(
 ) -> None:
     """Explain a film and say how far to believe each map."""
     names = explainer or ["lrp-epsilon-plus"]
-    read = xc.read_case(case)
     loaded = xc.load_model(model, device)
+    read = READERS.get(loaded.card.modality, xc.read_case)(case)
     parameters = {name: _parameters(name, settings or []) for name in names}
     found = xc.explain_all(loaded, read, explainers=names, targets=[target], parameters=parameters)
     rows = []

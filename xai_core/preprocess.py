@@ -246,6 +246,13 @@ def _study_percentile(
     return float(low), float(high)
 
 
+def _eight_bit(
+    sample: Array, held: NDArray[np.bool_], grid: Grid, field: Region | None, span: Span
+) -> tuple[float, float]:
+    """The whole range of 8 bits, whatever the image holds: one grey is one value in every image."""
+    return 0.0, 255.0
+
+
 def _lung_box_percentile(
     sample: Array, held: NDArray[np.bool_], grid: Grid, field: Region | None, span: Span
 ) -> tuple[float, float]:
@@ -295,5 +302,6 @@ INTENSITIES: Mapping[str, Intensity] = MappingProxyType(
         "file-range": _file_range,
         "minimum-maximum": _minimum_maximum,
         "percentile-5-95": _percentile_5_95,
+        "eight-bit": _eight_bit,
     }
 )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from xai_core.case import Case
 from xai_core.explain import Explanation
-from xai_core.render import Grey, MapSheet, Overlay, View, composite, map_sheet
+from xai_core.render import Grey, MapSheet, Overlay, View, composite, map_on_screen, map_sheet, paint
 
 
 def picture(case: Case, explanation: Explanation, overlay: Overlay | None = None) -> NDArray[np.uint8]:
@@ -28,6 +28,17 @@ def miniature(case: Case, explanation: Explanation | None, side: int = 320) -> N
     scale = side / max(height, width)
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
     return drawn(case, explanation, View(size, scale, (height - 1) / 2, (width - 1) / 2), Overlay())
+
+
+def heat_map(case: Case, explanation: Explanation, overlay: Overlay, side: int = 320) -> NDArray[np.uint8]:
+    """The map alone, its longer side ``side`` pixels, (h, w, 3) RGB: every cell in its colour, zero too, nothing of the film."""
+    height, width = case.space
+    scale = side / max(height, width)
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    mapped = _sheet(explanation)
+    shares = map_on_screen(mapped, case.space, View(size, scale, (height - 1) / 2, (width - 1) / 2), overlay.smooth)
+    colours, _ = paint(shares, mapped.sheet.scale, mapped.is_signed, overlay)
+    return np.asarray(np.floor(colours + 0.5), dtype=np.uint8)
 
 
 def sidecar(explanation: Explanation) -> dict[str, Any]:
@@ -66,6 +77,9 @@ def drawn(case: Case, explanation: Explanation | None, view: View, overlay: Over
     grey = Grey(window.center, window.width)
     if explanation is None:
         return composite(case, view, grey)
+    return composite(case, view, grey, _sheet(explanation), overlay)
+
+
+def _sheet(explanation: Explanation) -> MapSheet:
     grid = explanation.grid
-    mapped = MapSheet(map_sheet(explanation.shown), tuple(grid.scale), tuple(grid.offset), explanation.is_signed)  # type: ignore[arg-type]
-    return composite(case, view, grey, mapped, overlay)
+    return MapSheet(map_sheet(explanation.shown), tuple(grid.scale), tuple(grid.offset), explanation.is_signed)  # type: ignore[arg-type]

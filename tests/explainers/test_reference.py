@@ -24,6 +24,9 @@ from torch import Tensor, nn
 import xai_core as xc
 from tests.oracles import reference
 from tests.oracles.test_oracles import deviation
+from xai_core.models import Card, InputSpec, Model
+from xai_core.models.perceptron import Perceptron
+from xai_core.readers.digit import digit_case
 
 ANALYZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "LRPZ": ("lrp-z", {}),
@@ -149,6 +152,39 @@ def test_lrp_toolbox(shared: Path, rule: str, network: str) -> None:
         expected = expected.permute(0, 3, 1, 2)
     # our pools keep 1e-6 in their denominators where the composite is not lrp-z
     assert deviation(found.relevance, expected) < (5e-6 if network == "relu_cnn" else 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("rule", "tolerance"),
+    [
+        ("simple", 1e-4),
+        ("epsilon_0.01", 1e-4),
+        ("flat", 1e-5),
+        ("ww", 1e-5),
+        ("alphabeta_1", 1e-4),
+        ("alphabeta_2", 1e-4),
+    ],
+)
+def test_digits_match_the_lrp_toolbox_from_the_file_to_the_map(shared: Path, rule: str, tolerance: float) -> None:
+    """The whole way of the digits page, in float32: case, card's intensities, perceptron, explanation on the case's grid."""
+    stored = reference.arrays(shared / "reference/lrp_toolbox/networks.safetensors")
+    network = Perceptron(28 * 28, (48, 24), 10, torch.nn.Tanh).eval()
+    for index, layer in enumerate(part for part in network.modules() if isinstance(part, torch.nn.Linear)):
+        layer.weight.data = stored[f"tanh_mlp/linear{index}/weight"].float().T.contiguous()
+        layer.bias.data = stored[f"tanh_mlp/linear{index}/bias"].float()
+    card = Card(
+        "toolbox", "Toolbox", "mlp", "digit", "classification", tuple("0123456789"), ("digit",), False,
+        InputSpec((28, 28), 1, -1.0, 1.0, "eight-bit"), "softmax",
+    )  # fmt: skip
+    model = Model(card, network.requires_grad_(False), "cpu", "toolbox")
+    explainer, parameters, _ = TOOLBOX[rule]
+    for number, pixels in enumerate(stored["digits"].to(torch.uint8).numpy()):
+        case = digit_case(f"digit {number}", pixels)
+        told = torch.from_numpy(model.predict(case).logits).double()
+        torch.testing.assert_close(told, stored["tanh_mlp/output"][number].double(), rtol=1e-4, atol=1e-4)
+        found = xc.explain(model, case, explainer=explainer, **parameters)
+        expected = stored[f"tanh_mlp/{rule}"][number].reshape(1, 28, 28)
+        assert deviation(torch.from_numpy(found.map), expected) < tolerance
 
 
 def test_lrp_toolbox_epsilon_with_its_own_pooling(shared: Path) -> None:

@@ -56,6 +56,13 @@ def test_methods_that_add_up_along_a_way_are_not_judged_by_the_gradient_at_its_e
     assert "gradient_reach" not in badge.numbers
 
 
+def test_values_of_superpixels_add_up_to_what_showing_all_adds() -> None:
+    """Kernel SHAP's map paints each superpixel with its whole worth, so the map's own sum says nothing."""
+    found = words(explained(randomised(Plain(2, channels=1)), "kernel-shap", segments=6))["adds_up"]
+    assert (found.word, found.level) == ("adds up", "good")
+    assert "superpixels" in found.sentence
+
+
 def test_grad_cam_of_next_to_nothing_is_called_a_trace() -> None:
     dead = [explained(Scaled(1e-6, 3.0), "grad-cam", target) for target in range(4)]
     lively = [explained(Scaled(30.0), "grad-cam", target) for target in range(4)]

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from xai_core.errors import ModelError
+from xai_core.models import perceptron  # noqa: F401 - registers its architectures
 from xai_core.models.card import Card, InputSpec
 from xai_core.models.ensemble import Ensemble, gathered, named_members, open_card
 from xai_core.models.model import LUNGS, NO_LUNGS, Model, Prediction

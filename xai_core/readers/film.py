@@ -77,13 +77,15 @@ def film_case(
     facts: Mapping[str, Any],
     geometry: Geometry | None = None,
     patient: Mapping[str, str] | None = None,
+    *,
+    sliver: bool = True,
 ) -> Case:
-    """A film of ``pixels`` (H, W), checked: no NaN, not constant, native byte order, read-only.
+    """A film of ``pixels`` (H, W), checked: no NaN, not constant, native byte order, read-only; ``sliver``: not too small.
 
     Windows are completed with one of ours where the file has none; the digest covers samples, type, polarity and
     rescale, never a name or the encoding.
     """
-    check_film_size(title, *pixels.shape)
+    check_film_size(title, *pixels.shape, sliver=sliver)
     pixels = np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("="))
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         raise ReadError(f"{title} has samples that are no numbers (NaN or infinite).", "Export it again.")

@@ -24,8 +24,10 @@ def adds_up(evidence: Evidence) -> Finding | None:
     error = evidence.facts.get(COMPLETENESS_ERROR)
     if not isinstance(error, float):
         return None
-    added, wanted = evidence.facts["map_sum"], evidence.facts["difference"]
-    told = f"The map adds up to {added:.3g}, and f(image) - f(baseline) is {wanted:.3g}: {error:.1%} off."
+    is_by_parts = "map_sum" not in evidence.facts
+    added, wanted = evidence.facts["sum" if is_by_parts else "map_sum"], evidence.facts["difference"]
+    what = "What its superpixels are worth" if is_by_parts else "The map"
+    told = f"{what} adds up to {added:.3g}, and f(image) - f(baseline) is {wanted:.3g}: {error:.1%} off."
     if error <= 0.05:
         return Finding("good", "adds up", told)
     return Finding("caution" if error <= 0.5 else "bad", "does not add up", f"{told} Take more steps or samples.")
