@@ -68,7 +68,7 @@ def test_a_random_set_function_of_five_segments() -> None:
     expected = shapley(lambda shown: float(table[sum(1 << k for k in shown)]), 5)
     found = xc.attribute(module, image, explainer="kernel-shap", target=1, segments=5, fill="black", bounds=(0.0, 5.0))
     assert (found.relevance[0, 0] - torch.tensor(expected, dtype=torch.float64)[labels]).abs().max() < 1e-9
-    assert found.facts["map_sum"] == pytest.approx(float(table[31] - table[0]), abs=1e-9)
+    assert found.facts["sum"] == pytest.approx(float(table[31] - table[0]), abs=1e-9)
     assert found.facts["enumerated"] == "yes"
     assert found.facts["coalitions"] == 32
 

@@ -110,7 +110,7 @@ def constrained(coalitions: Tensor, gains: Tensor, weights: Tensor, total: float
 def kernel_shap(request: Request, parameters: Mapping[str, Any]) -> Attribution:
     """The Shapley value of each superpixel, at all its positions, the same in every channel: (N, C, *space), signed.
 
-    Facts: ``map_sum`` of the values over superpixels, ``difference`` f(x) - f(all hidden), ``completeness_error`` (relative; of the whole
+    Facts: ``sum`` of the values over superpixels, ``difference`` f(x) - f(all hidden), ``completeness_error`` (relative; of the whole
     batch the worst), ``segments``, ``coalitions``, ``enumerated`` ("yes" where every coalition was run).
     """
     x = request.x
@@ -133,7 +133,7 @@ def kernel_shap(request: Request, parameters: Mapping[str, Any]) -> Attribution:
         differences.append(difference)
     errors = [abs(s - d) / max(abs(d), 1e-12) for s, d in zip(sums, differences, strict=True)]
     facts: dict[str, float | str] = {
-        "map_sum": sums[0],
+        "sum": sums[0],
         "difference": differences[0],
         "completeness_error": max(errors),
         "segments": float(max(counts)),
