@@ -19,7 +19,7 @@ __all__ = ["Card", "InputSpec", "Modality", "Task"]
 class Card:
     """One model. ``parents`` maps a label to the label above it; ``thresholds`` are on calibrated probabilities,
     ``temperatures`` divide logits before the sigmoid; labels in ``off`` are shown only when asked for;
-    ``members``: the models whose mean this is."""
+    ``members``: the models whose mean this is; ``taught_on``: "children" or "adults" for a label taught on these alone."""
 
     name: str
     title: str
@@ -36,6 +36,7 @@ class Card:
     parents: Mapping[str, str] = field(default_factory=dict)
     thresholds: Mapping[str, float] = field(default_factory=dict)
     temperatures: Mapping[str, float] = field(default_factory=dict)
+    taught_on: Mapping[str, str] = field(default_factory=dict)
     target_layer: str = ""
     metrics: Mapping[str, Any] = field(default_factory=dict)
     training_data: tuple[str, ...] = ()
