@@ -8,19 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from xai_core.quality.statistics import POSES
 from xai_core.quality.verdict import FilmFinding, Seen, check
 from xai_core.trust import Level
 
-DOUBTFUL, SURE = 0.9, 0.99
-"""Shares of the likeliest pose from which on a film that lies near the known ones is doubted, and that pose believed."""
+SURE = 0.9
+"""Share of the likeliest pose from which on it is believed of a film that lies near the known ones."""
 FEWEST_LEVELS = 4
 RELATED = 0.5
 """Correlation of neighbouring pixels below which a picture is noise; that of films is above 0.9."""
 LATERAL = ("LL", "RL", "LATERAL", "LLD", "RLD", "LLO", "RLO")
 CHEST = ("CHEST", "THORAX", "LUNG", "RIB")
 ASIDE = "Leave the findings and the maps aside, or open an upright frontal chest film."
-UPRIGHT = "Turn it upright in the program it comes from and open it again: the models know upright films only."
+UPRIGHT = (
+    "Turn it upright in the program it comes from and open it again; if it stands upright, it is no frontal chest film."
+)
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,6 @@ def _lies(turn: str, is_inverted: bool) -> Callable[[Seen], bool]:
     return holds
 
 
-def _is_in_doubt(film: Seen) -> bool:
-    return film.judged.pose != POSES[0] and film.judged.pose_share > DOUBTFUL
-
-
 def _is_unlike(film: Seen) -> bool:
     return film.judged.is_far
 
@@ -83,7 +80,7 @@ KINDS = (
     Kind("not a chest", "bad", _is_elsewhere, "The file names another part of the body than the chest.", ASIDE),
     Kind(
         "inverted", "bad", _lies("upright", True), "The grey values look turned over: bone is dark, air is bright.",
-        "Invert the film in the program it comes from, or open the original DICOM file.",
+        "Invert it in the program it comes from or open the original DICOM file; if bone is bright, it is no frontal chest film.",
     ),
     Kind("turned", "bad", _lies("a quarter", False), "The film looks turned by a quarter.", UPRIGHT),
     Kind("upside down", "bad", _lies("upside down", False), "The film looks upside down.", UPRIGHT),
@@ -93,10 +90,6 @@ KINDS = (
     Kind(
         "no lungs", "bad", _is_without_lungs, "No lungs were found on this film, so the whole film was given to the network.",
         "Believe its findings and maps only with good reason.",
-    ),
-    Kind(
-        "position in doubt", "caution", _is_in_doubt, "The film may be turned, upside down or inverted: it resembles such films.",
-        "Look at it before you believe a map.",
     ),
     Kind(
         "unusual", "caution", _is_unusual,

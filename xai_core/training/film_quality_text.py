@@ -135,6 +135,8 @@ to seventeen years mostly look like adults to it. Where the file states an age, 
 ## What it does not say
 
 - **Mirrored or not**: lungs found on a mirrored film are as good; half of the turned films above were mirrored. The letter of the side tells.
+- **What else a picture is.** Lateral films, other parts of the body and slices of brains are often said to be turned or inverted frontal films: the
+  warning is right, its word is not. Not every one is warned of (table above).
 - **Whether a patient is like those of training in anything else**: sex, build, disease, devices.
 - **Letters**: bright thin shapes around the lungs are counted, wires and clips among them; most films have some. What is dark, large, or outside
   that part is not counted, and no text is read: a name burned into the picture is not found.
