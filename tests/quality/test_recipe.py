@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from pathlib import Path
 
@@ -28,7 +27,7 @@ def small(shared: Path, tmp_path: Path) -> Path:
     films[films["path"].isin(table.loc[rows, "path"])].to_csv(folder / "films.csv", index=False)
     pd.read_csv(shared / "cxr" / "negatives.csv", dtype=str)[:2].to_csv(folder / "negatives.csv", index=False)
     for name in ("nih_readers.csv", "kermany", "nih", "negatives"):
-        os.symlink(shared / "cxr" / name, folder / name)
+        (folder / name).symlink_to(shared / "cxr" / name)
     return tmp_path
 
 
