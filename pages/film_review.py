@@ -8,7 +8,19 @@ from typing import Any
 import streamlit as st
 
 import xai_core as xc
-from components import explainer_choice, films, findings, layer_rules, panes, parameters, progress, shell, trust, viewer
+from components import (
+    explainer_choice,
+    films,
+    findings,
+    layer_rules,
+    panes,
+    parameters,
+    progress,
+    quality,
+    shell,
+    trust,
+    viewer,
+)
 from components.films import Film
 from xai_core.engine import device_in_words
 from xai_core.jobs import Job
@@ -101,8 +113,10 @@ with st.sidebar:
     with st.spinner("Asking the model"):
         model = engine.model(model_name)
         told = engine.predict(model_name, film.case)
+        known = engine.quality(model_name, film.case)
     rows = findings.findings(model.card, told, findings.with_off(model.card))
     target = follow_film(film, model_name, rows)
+    quality.warn(known.about(target))
     findings.table(rows, target, choose_target)
     names = explainer_choice.choose(infos, dims=len(film.case.space))
     values = with_filter(parameters.forms(infos[name] for name in names))

@@ -11,6 +11,7 @@ from xai_core.explainers.registry import ExplainerInfo, explainers
 from xai_core.explainers.request import Attribution
 from xai_core.models import Card, Model, Prediction, load_model, models
 from xai_core.parameters import Parameter
+from xai_core.quality import Quality, quality
 from xai_core.readers import read_case, read_region
 from xai_core.record import Recording, record
 from xai_core.samples import SampleCase, sample_cases
@@ -31,6 +32,7 @@ __all__ = [
     "Model",
     "Parameter",
     "Prediction",
+    "Quality",
     "Recording",
     "Region",
     "SampleCase",
@@ -42,6 +44,7 @@ __all__ = [
     "load_composite",
     "load_model",
     "models",
+    "quality",
     "read_case",
     "read_region",
     "record",

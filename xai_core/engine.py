@@ -29,12 +29,15 @@ from xai_core.explainers.registry import ExplainerInfo
 from xai_core.explainers.registry import explainers as registered
 from xai_core.jobs import Flight, Job, PaneKey
 from xai_core.models import Model, Prediction, load_model
+from xai_core.quality import Quality, quality
 from xai_core.results import Memory, Results, request_key
 from xai_core.second_looks import second_looks
 from xai_core.store import ResultStore
 from xai_core.turn import Haste, Turn
 
 log = logging.getLogger(__name__)
+_QUALITY_BYTES = 4096
+"""About what the words and numbers of one film take."""
 
 
 class Engine:
@@ -59,6 +62,7 @@ class Engine:
     ) -> None:
         self.results = Results(ResultStore(cache_dir, disk_bytes), memory_bytes)
         self._predictions: Memory[Prediction] = Memory(memory_bytes // 4)
+        self._qualities: Memory[Quality] = Memory(memory_bytes // 64)
         self._device = device
         self._load = load
         self._compute = compute
@@ -91,6 +95,18 @@ class Engine:
             if known is None:
                 known = model.predict(case)
                 self._predictions.put(key, known, known.logits.nbytes + known.probabilities.nbytes)
+        return known
+
+    def quality(self, name: str, case: Case) -> Quality:
+        """Whether ``case`` looks like the films that the model knows (:func:`xai_core.quality.quality`); goes before explanations too."""
+        model = self.model(name)
+        told = tuple(case.facts.get(fact) for fact in ("age_years", "view", "body_part"))
+        key = (case.digest, model.weights_digest, told)
+        known = self._qualities.get(key)
+        if known is None:
+            with self._slots[name].turn.held(Haste.URGENT):
+                known = quality(case, model)
+            self._qualities.put(key, known, _QUALITY_BYTES)
         return known
 
     def submit(

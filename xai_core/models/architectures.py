@@ -94,12 +94,21 @@ class LungUNet(nn.Module):
         self.head = nn.Conv2d(widths[0], labels, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.decoded(self.encoded(x))
+
+    def encoded(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """The maps of every level on the way down, the deepest last: (N, width, H / 2^k, W / 2^k), k = 1, 2, ..."""
         x = self.stem(x)
-        skips = []
+        levels = []
         for level, block in enumerate(self.down):
             x = block(self.pool(x) if level else x)
-            skips.append(x)
-        for block, skip in zip(self.up, reversed(skips[:-1]), strict=True):
+            levels.append(x)
+        return levels
+
+    def decoded(self, levels: list[torch.Tensor]) -> torch.Tensor:
+        """Logits (N, L, H, W) from the maps of :meth:`encoded`."""
+        x = levels[-1]
+        for block, skip in zip(self.up, reversed(levels[:-1]), strict=True):
             x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
             x = block(torch.cat([x, skip], dim=1))
         return F.interpolate(self.head(x), scale_factor=2.0, mode="bilinear", align_corners=False)

@@ -77,6 +77,7 @@ def gathered(card: Card, members: Sequence[Model]) -> Ensemble:
         off=tuple(label for label in labels if any(label in member.card.off for member in members)),
         parents={label: parent for label, parent in first.card.parents.items() if label in labels and parent in labels},
         thresholds={**thresholds, **card.thresholds},
+        taught_on={label: group for label, group in first.card.taught_on.items() if label in labels},
         members=tuple(member.card.name for member in members),
     )
     modules = nn.ModuleList([member.module for member in members]).eval()

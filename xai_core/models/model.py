@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch import nn
 from xai_core.case import Case, Region
 from xai_core.explainers.request import Companion
 from xai_core.head import with_channels
+from xai_core.models.architectures import LungUNet
 from xai_core.models.card import Card
 from xai_core.models.companions import companion_of
 from xai_core.models.outline import Outlines
@@ -60,9 +62,14 @@ class Model:
         """The lung field of a film: the one its facts hold, else the one found; None where there is none (or no film)."""
         if isinstance(known := case.facts.get("lungs"), Region):
             return known
+        outlines = self.outlines(case)
+        return None if outlines is None else outlines.of(case).lungs
+
+    def outlines(self, case: Case) -> Outlines | None:
+        """What finds the lungs of such a case, with all that it remembers; None where it is no film or no network is there."""
         if case.kind != "film" or case.pixels.shape[0] != 1 or LUNGS not in shipped_cards():
             return None
-        return _outlines(self.device).of(case)
+        return _outlines(self.device)
 
     def companion(self, name: str) -> Companion | None:
         """The network that was trained for these very weights and the explainer ``name``, or None where there is none."""
@@ -102,5 +109,5 @@ class Model:
 @functools.cache
 def _outlines(device: str) -> Outlines:
     card, path = shelved(LUNGS)
-    module, _ = furnished(card, path)
-    return Outlines(card, module.to(device), device)
+    module, digest = furnished(card, path)
+    return Outlines(card, cast(LungUNet, module.to(device)), device, digest)

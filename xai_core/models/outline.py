@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch import nn
 
 from xai_core.case import Case, Region
 from xai_core.grid import Grid
+from xai_core.models.architectures import LungUNet
 from xai_core.models.card import Card
 from xai_core.preprocess import Prepared, prepare
 
@@ -20,25 +22,42 @@ LEAST, MOST = 0.03, 0.85
 """Share of the film that two lungs can cover; a field beyond it is not believed."""
 
 
+@dataclass(frozen=True)
+class Outline:
+    """What the lung network makes of a film: ``lungs``, its field on the film's grid (None where no plausible one is found), and
+    ``deep`` (channels, rows, columns), the maps of the deepest level."""
+
+    lungs: Region | None
+    deep: NDArray[np.float32]
+
+
 class Outlines:
-    """The lung fields of the last films, so that several models and explainers ask the network once a film."""
+    """The outlines of the last films, so that several models and explainers ask the network once a film."""
 
-    def __init__(self, card: Card, module: nn.Module, device: str, kept: int = 16) -> None:
-        self.card, self.module, self.device, self.kept = card, module, device, kept
+    def __init__(self, card: Card, module: LungUNet, device: str, weights_digest: str = "", kept: int = 16) -> None:
+        self.card, self.module, self.device, self.weights_digest, self.kept = card, module, device, weights_digest, kept
         self._lock = threading.Lock()
-        self._found: OrderedDict[str, Region | None] = OrderedDict()
+        self._found: OrderedDict[str, Outline] = OrderedDict()
 
-    def of(self, case: Case) -> Region | None:
-        """The lung field of a film, bool on its grid, or None where no plausible one is found."""
+    def of(self, case: Case) -> Outline:
+        """The outline of a film."""
         with self._lock:
             if case.digest in self._found:
                 self._found.move_to_end(case.digest)
                 return self._found[case.digest]
-            region = field_of(prepare(case, self.card.input, None), self.module, self.device)
-            self._found[case.digest] = region
+            outline = outline_of(prepare(case, self.card.input, None), self.module, self.device)
+            self._found[case.digest] = outline
             while len(self._found) > self.kept:
                 self._found.popitem(last=False)
-            return region
+            return outline
+
+
+def outline_of(prepared: Prepared, module: LungUNet, device: str = "cpu") -> Outline:
+    """Run the lung network once for the field and what it saw on the way."""
+    with torch.inference_mode():
+        levels = module.encoded(prepared.tensor.to(device))
+        logits = module.decoded(levels).float().cpu().numpy()[0, 0]
+    return Outline(field_from(logits, prepared.grid), levels[-1][0].float().cpu().numpy())
 
 
 def field_of(prepared: Prepared, module: nn.Module, device: str = "cpu") -> Region | None:

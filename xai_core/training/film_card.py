@@ -24,7 +24,7 @@ from xai_core.training.scores import (
     reliability,
     temperature_of,
 )
-from xai_core.training.targets import FINDINGS, LABELS, PARENTS, reader_classes, targets_of
+from xai_core.training.targets import FINDINGS, LABELS, PARENTS, reader_classes, targets_of, taught_on
 
 Array = NDArray[Any]
 SEEN = {
@@ -85,6 +85,7 @@ def publish(
         "parents": PARENTS,
         "thresholds": thresholds,
         "temperatures": temperatures,
+        "taught_on": taught_on(room.crops.table.iloc[room.rows("train")], room.labels),
         "metrics": metrics,
     }  # fmt: skip
     return shelve(out, card.name, table, _text(card, story, metrics, size, options, room))

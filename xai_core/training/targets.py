@@ -19,6 +19,7 @@ FINDINGS = (
     "Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Effusion", "Emphysema", "Fibrosis", "Infiltration", "Mass",
     "Nodule", "Pleural Thickening", "Pneumothorax",
 )  # fmt: skip
+ALONE = 0.95
 OPAQUE = re.compile("Pneumonia|Infiltration|Consolidation|Edema|Effusion")
 _BACTERIA = re.compile(
     "Bacterial|Streptococcus|Klebsiella|Legionella|Mycoplasma|Chlamydophila|E.Coli|Nocardia|MRSA", re.I
@@ -39,6 +40,21 @@ def reader_classes(table: pd.DataFrame) -> NDArray[np.float64]:
     """1 where RSNA's readers saw Lung Opacity, 0 where Normal, NaN elsewhere."""
     named = table["rsna_class"].map({"Lung Opacity": 1.0, "Normal": 0.0})
     return np.asarray(named, dtype=np.float64)
+
+
+def taught_on(table: pd.DataFrame, labels: tuple[str, ...] = LABELS) -> dict[str, str]:
+    """The labels that one group of patients taught alone: "adults" where hardly a child is said to have it, "children" where hardly
+    an adult says yes or no to it. ``ALONE`` is the share of weights that counts as such."""
+    targets, weights = targets_of(table, labels)
+    child = (table["source"] == "kermany").to_numpy()
+    found = {}
+    for k, label in enumerate(labels):
+        yes = weights[:, k] * (targets[:, k] > 0.5)
+        if yes[child].sum() <= (1 - ALONE) * yes.sum():
+            found[label] = "adults"
+        elif weights[child, k].sum() >= ALONE * weights[:, k].sum():
+            found[label] = "children"
+    return found
 
 
 def _of(source: str, labels: str, read: str) -> dict[str, tuple[float, float]]:

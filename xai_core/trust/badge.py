@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +61,7 @@ class Badge:
         new = list(findings)
         checks = {found.check for found in new}
         kept = [found for found in self.findings if found.check not in checks]
-        return Badge(_ordered([*kept, *new]), self.notes, {**self.numbers, **numbers})
+        return Badge(ordered([*kept, *new]), self.notes, {**self.numbers, **numbers})
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,7 @@ class Evidence:
     extra_bytes: int | None = None
 
 
+F = TypeVar("F", bound=Finding)
 Check = Callable[[Evidence], Finding | None]
 CHECKS: list[Check] = []
 
@@ -107,7 +108,7 @@ def badge_of(evidence: Evidence) -> Badge:
     """Run every check over ``evidence``."""
     found = [(one.__name__, one(evidence)) for one in CHECKS]
     findings = [replace(finding, check=name) for name, finding in found if finding is not None]
-    return Badge(_ordered(findings), evidence.notes, _numbers(evidence))
+    return Badge(ordered(findings), evidence.notes, _numbers(evidence))
 
 
 def plain(account: Mapping[str, Any] | None) -> dict[str, float] | None:
@@ -115,7 +116,8 @@ def plain(account: Mapping[str, Any] | None) -> dict[str, float] | None:
     return None if account is None else {name: float(amount) for name, amount in account.items()}
 
 
-def _ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+def ordered(findings: Iterable[F]) -> tuple[F, ...]:
+    """Findings, the worst first."""
     return tuple(sorted(findings, key=lambda found: -_ORDER[found.level]))
 
 
