@@ -123,7 +123,7 @@ test("by default maps of one unit share a scale only where none of them would va
 });
 
 test("a ruler measures in millimetres by both spacings, and in pixels where the file gives none", () => {
-  const ruler = { pane: "image", ends: /** @type {any} */ ([{ row: 0, column: 0 }, { row: 30, column: 40 }]) };
+  const ruler = { pane: "image", where: "", ends: /** @type {any} */ ([{ row: 0, column: 0 }, { row: 30, column: 40 }]) };
   assert.equal(lengthOf(ruler, [0.2, 0.2], "patient"), "10.0 mm");
   assert.equal(lengthOf(ruler, [0.1, 0.1], "detector"), "5.0 mm at the detector");
   assert.equal(lengthOf(ruler, null, ""), "50 px (no spacing in file)");
