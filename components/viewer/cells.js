@@ -81,11 +81,12 @@ function cellOf(id, pane, given, volume, plane, channel) {
   return { id, pane, seen, words: [given.channels[channel]?.name ?? "", plane].filter(Boolean) };
 }
 
-/** At most so many slices at even steps, one of them the crosshair's. @param {number} slices @param {number} cursor */
+/** At most so many slices at even steps; the crosshair's stands in for the one before it, so that scrolling changes one
+ * tile. @param {number} slices @param {number} cursor */
 export function tiles(slices, cursor) {
   const step = Math.ceil(slices / MOST_TILES);
   const found = [];
-  for (let slice = cursor % step; slice < slices; slice += step) found.push(slice);
+  for (let slice = 0; slice < slices; slice += step) found.push(cursor >= slice && cursor < slice + step ? cursor : slice);
   return found;
 }
 
