@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, Locator, Page
 
+from components.viewer import volume as sending
 from components.viewer.pane import Pane
 from tests.browser.mounted import canvas, painted, show
 from xai_core.case import Case, Geometry, Region, Window, digest_of
@@ -270,3 +271,26 @@ def test_a_volume_without_orientation_claims_none(blank: Page, monkeypatch: pyte
     show(blank, monkeypatch, volume(None), panes(), {})
     assert pane_of(blank, "image").locator(".letter").all_inner_texts() == ["", "", "", "no orientation in file"]
     assert "mm" not in pane_of(blank, "image").locator(".place").inner_text()
+
+
+def test_the_browser_keeps_to_its_memory(blank: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Room for one modality with its maps: rows of two are not offered, and the other one is fetched when asked for."""
+    case = volume()
+    voxels = int(np.prod(SHAPE))
+    coarse = int(np.prod(panes()[1].map.shape))  # type: ignore[union-attr]
+    monkeypatch.setattr(sending, "MOST_BYTES", 2 * (2 * voxels + coarse))
+    asked: list[str] = []
+    blank.on("request", lambda request: asked.append(request.url))
+    data = show(blank, monkeypatch, case, panes(), {"volume": {"layout": "modalities"}})
+    assert data["case"]["notes"] == []
+    assert "1 of 2 modalities" in blank.locator(".readout").inner_text()
+    blank.get_by_label("Layout", exact=True).select_option("panes")
+    axial, number = named(case, "axial"), slice_of(blank)
+    for channel in (1, 0):
+        blank.keyboard.press("q")
+        blank.wait_for_selector(f'[data-pane="fine"][data-modality="{case.channels[channel]}"][data-state="ready"]')
+        painted(blank)
+        found = canvas(blank, "fine")
+        matches(found, expected(case, axial, number, found.shape[:2], panes()[0], channel))
+    samples = [channel["samples"]["url"] for channel in data["case"]["channels"]]
+    assert [sum(url.endswith(address) for url in asked) for address in samples] == [2, 1]
