@@ -41,7 +41,8 @@ class View:
     """Where the film lies on a canvas.
 
     ``size`` (height, width) in device pixels; ``scale`` device pixels a film pixel; ``row``, ``column`` the film index
-    at the canvas's centre; ``turn`` clockwise quarter turns, after which the flips act on the screen.
+    at the canvas's centre; ``turn`` clockwise quarter turns, after which the flips act on the screen. ``row_size``,
+    ``column_size`` make a film pixel so much higher and wider, where samples are not square.
     """
 
     size: tuple[int, int]
@@ -51,6 +52,8 @@ class View:
     turn: int = 0
     flip_x: bool = False
     flip_y: bool = False
+    row_size: float = 1.0
+    column_size: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -96,11 +99,19 @@ def composite(
 
     Outside the film all is black, outside the map's field only the film shows. A cell of zero is never painted.
     """
-    film, inside = film_on_screen(case_sheet(case), case.space[-2:], view)
-    shade = np.where(inside, grey_table(case, case_sheet(case), grey)[film], 0).astype(np.float64)
+    return composite_sheet(case, case_sheet(case), view, grey, mapped, overlay)
+
+
+def composite_sheet(
+    case: Case, sheet: Sheet, view: View, grey: Grey, mapped: MapSheet | None, overlay: Overlay | None
+) -> NDArray[np.uint8]:
+    """As :func:`composite`, of a sheet (rows, columns) of the case: the film itself, or a slice of a volume."""
+    shape = sheet.codes.shape
+    film, inside = film_on_screen(sheet, shape, view)
+    shade = np.where(inside, grey_table(case, sheet, grey)[film], 0).astype(np.float64)
     picture = np.repeat(shade[:, :, None], 3, axis=2)
     if mapped is not None and overlay is not None:
-        shares = map_on_screen(mapped, case.space[-2:], view, overlay.smooth)
+        shares = map_on_screen(mapped, shape, view, overlay.smooth)
         colour, shown = paint(shares, mapped.sheet.scale, mapped.is_signed, overlay)
         blend = picture * (1.0 - overlay.opacity) + colour * overlay.opacity
         picture = np.where((shown & inside)[:, :, None], blend, picture)
@@ -110,9 +121,9 @@ def composite(
 # What is sent
 
 
-def case_sheet(case: Case) -> Sheet:
-    """The first channel as uint8 or uint16 codes; exact for integers spanning 65,536 values, else in 65,535 steps."""
-    pixels = case.pixels[0]
+def case_sheet(case: Case, channel: int = 0) -> Sheet:
+    """A channel as uint8 or uint16 codes; exact for integers spanning 65,536 values, else in 65,535 steps."""
+    pixels = case.pixels[channel]
     if pixels.dtype == np.bool_ or pixels.dtype == np.uint8:
         return Sheet(np.ascontiguousarray(pixels, dtype=np.uint8))
     if pixels.dtype == np.uint16:
@@ -126,7 +137,7 @@ def case_sheet(case: Case) -> Sheet:
 
 
 def map_sheet(values: NDArray[Any]) -> Sheet:
-    """A map (h, w) as float16 shares of its greatest finite magnitude, which becomes ``scale`` (0 where all is zero)."""
+    """A map (*space) as float16 shares of its greatest finite magnitude, which becomes ``scale`` (0 where all is zero)."""
     plain = np.asarray(values, dtype=np.float32)
     finite = np.isfinite(plain)
     greatest = float(np.abs(plain[finite]).max()) if finite.any() else 0.0
@@ -151,8 +162,9 @@ def axis_positions(
     backwards = {"x": turn in (1, 2), "y": turn in (2, 3)}[along]
     sign = -1.0 if backwards != (view.flip_x if along == "x" else view.flip_y) else 1.0
     centre = view.row if axis == "row" else view.column
-    positions = np.asarray(centre + sign * ((np.arange(count) + 0.5 - count / 2) / view.scale), dtype=np.float64)
-    if abs(view.scale - 1.0) < 1e-9 and count:
+    scale = view.scale * (view.row_size if axis == "row" else view.column_size)
+    positions = np.asarray(centre + sign * ((np.arange(count) + 0.5 - count / 2) / scale), dtype=np.float64)
+    if abs(scale - 1.0) < 1e-9 and count:
         positions += np.floor(positions[0] + 0.5) - positions[0]
     return axis, positions
 
@@ -172,7 +184,7 @@ def halved(codes: NDArray[Any], times: int) -> NDArray[Any]:
 
 def film_on_screen(sheet: Sheet, shape: Sequence[int], view: View) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Codes at screen pixels (linear between the samples of the pyramid level) and where the film lies."""
-    level = pyramid_level(view.scale)
+    level = pyramid_level(view.scale * max(view.row_size, view.column_size))
     codes = halved(sheet.codes, level)
     rows, columns, swap = _positions(view)
     inside = _within(rows, shape[0])[:, None] & _within(columns, shape[1])[None, :]

@@ -1,4 +1,4 @@
-"""The viewer: a film and its maps, drawn and handled in the browser; Python only says what is there.
+"""The viewer: a film or a volume and its maps, drawn and handled in the browser; Python only says what is there.
 
 ``show`` mounts one component (Streamlit components v2: no frame, no build step, nothing from another host). Samples
 and maps travel once by address (payload.py), everything a hand does stays in the browser, and one message comes back:
@@ -47,7 +47,9 @@ def show(
 
     ``settings`` are starting values of the browser's own state ("threshold", "opacity", "colours", "sign", "scale",
     "smooth", "filterMode", "filterLow", "filterHigh", "filterAt") and "sentences": False where the page shows the two
-    sentences itself. ``contours`` are outlined in every pane.
+    sentences itself. For a volume "volume" holds where to begin: "plane" ("axial", "coronal", "sagittal"), "channel"
+    (a number), "layout" ("panes", "modalities", "planes", "mosaic"), "focus" (the pane of the last two), "cursor"
+    [d, h, w] in samples as shown, "isProjected". ``contours`` are outlined in every pane, a volume's in every plane.
     """
     mounted = _mount(
         data=payload(case, panes, key, dict(settings or {}), contours),

@@ -2,7 +2,10 @@
 
 import { screenToFilm } from "./affine.js";
 import { withEnd, withRuler, withUndone, withoutRuler } from "./rulers.js";
-import { firstState, greyOf, lookOf, panned, rotated, toggledLink, wholeFilm } from "./state.js";
+import { IMAGE, LAYOUTS } from "./cells.js";
+import { greyOf, panned, rotated, toggledLink, wholeFilm } from "./state.js";
+import { changeVolume, freshState, scroll, toSlice } from "./travel.js";
+import { whereOf } from "./volumestate.js";
 
 /** @typedef {import("./viewer.js").Viewer} Viewer */
 /** @typedef {import("./state.js").State} State */
@@ -17,8 +20,8 @@ export const ACTS = {
   asStored: (viewer) => choosePreset(viewer, 0, false),
   windowByArrows: (viewer, argument) => {
     const pane = viewer.state.active;
-    const { grey } = lookOf(viewer.state, pane);
-    const step = Math.max(viewer.arrivals.film?.range.step ?? 1, grey.width / 50);
+    const { grey } = viewer.lookOf(pane);
+    const step = Math.max(viewer.filmIn(pane)?.range.step ?? 1, grey.width / 50);
     if (argument === "ArrowLeft" || argument === "ArrowRight") viewer.setWindow(pane, grey.width + (argument === "ArrowRight" ? step : -step), null);
     else viewer.setWindow(pane, null, grey.center + (argument === "ArrowUp" ? step : -step));
   },
@@ -37,6 +40,19 @@ export const ACTS = {
     viewer.changePlace(viewer.state.active, (place) =>
       argument === "x" ? { ...place, flipX: !place.flipX } : { ...place, flipY: !place.flipY }),
   rotate: (viewer) => viewer.changePlace(viewer.state.active, rotated),
+  slice: (viewer, argument) => scroll(viewer, viewer.state.active, Number(argument)),
+  toSlice: (viewer, argument) => toSlice(viewer, Number(argument)),
+  plane: (viewer, argument) =>
+    changeVolume(viewer, ({ plane }, { planes }) => ({ plane: next(planes.map(({ name }) => name), plane, argument) })),
+  channel: (viewer, argument) =>
+    changeVolume(viewer, ({ channel }, { channels }) => ({ channel: next([...channels.keys()], channel, argument) })),
+  layout: (viewer, argument) =>
+    changeVolume(viewer, ({ layout }) => ({ layout: next(Object.keys(LAYOUTS), layout, argument), focus: viewer.board.panes.get(viewer.state.active)?.cell?.pane.id ?? IMAGE })),
+  project: (viewer) => changeVolume(viewer, ({ isProjected }) => ({ isProjected: !isProjected })),
+  cross: (viewer) => {
+    if (!viewer.state.volume) return false;
+    viewer.set({ ...viewer.state, tool: "cross" });
+  },
   tool: (viewer, argument) => viewer.set({ ...viewer.state, tool: /** @type {State["tool"]} */ (argument) }),
   link: (viewer) => viewer.set(toggledLink(viewer.state)),
   hide: (viewer) => viewer.set({ ...viewer.state, overlaysHidden: !viewer.state.overlaysHidden }),
@@ -81,8 +97,8 @@ export const ACTS = {
   step: (viewer, argument) => {
     const order = viewer.order();
     const { active, maximised } = viewer.state;
-    const next = order[(order.indexOf(active) + (argument === "." ? 1 : -1) + order.length) % order.length];
-    viewer.set({ ...viewer.state, active: next, maximised: maximised ? next : null });
+    const reached = order[(order.indexOf(active) + (argument === "." ? 1 : -1) + order.length) % order.length];
+    viewer.set({ ...viewer.state, active: reached, maximised: maximised ? reached : null });
   },
   fullScreen: (viewer) => {
     if (document.fullscreenElement) void document.exitFullscreen();
@@ -94,18 +110,17 @@ export const ACTS = {
     if (!viewer.toolbar.fold()) viewer.set(state.helpOpen ? { ...state, helpOpen: false } : { ...state, maximised: null });
   },
   reset: (viewer) => {
-    const { arrivals: { film }, data } = viewer;
-    if (!film || !data) return;
-    const { sentences: _, ...given } = data.settings;
+    const film = viewer.filmIn(viewer.state.active);
+    if (!film || !viewer.data) return;
     viewer.blink(false);
-    viewer.set({ ...firstState(data.case.shape, film.presets[0], given), active: viewer.state.active });
+    viewer.set({ ...freshState(viewer.data, film.presets[0], viewer.greys), active: viewer.state.active });
     viewer.askServer();
   },
 };
 
 /** @param {Viewer} viewer @param {number} place @param {boolean} [invert] kept where not given */
 function choosePreset(viewer, place, invert) {
-  const preset = viewer.arrivals.film?.presets[place];
+  const preset = viewer.filmIn(viewer.state.active)?.presets[place];
   if (!preset) return;
   viewer.changeLook(viewer.state.active, (look) => ({ ...look, grey: { ...greyOf(preset), invert: invert ?? look.grey.invert } }));
 }
@@ -115,5 +130,10 @@ function layRuler(viewer) {
   const pane = viewer.state.active;
   const view = viewer.viewOf(pane);
   const from = screenToFilm(view, view.width / 4, view.height / 2);
-  viewer.set(withRuler(viewer.state, pane, from, screenToFilm(view, (3 * view.width) / 4, view.height / 2)));
+  viewer.set(withRuler(viewer.state, pane, from, screenToFilm(view, (3 * view.width) / 4, view.height / 2), whereOf(viewer.board.seenIn(pane))));
+}
+
+/** What is asked for, or what comes after `now`. @template Kind @param {Kind[]} all @param {Kind} now @param {Argument} asked @returns {Kind} */
+function next(all, now, asked) {
+  return all.find((each) => each === asked) ?? all[(all.indexOf(now) + 1) % all.length];
 }

@@ -11,6 +11,8 @@
  * @property {number} turn clockwise quarter turns, after which the flips act on the screen
  * @property {boolean} flipX
  * @property {boolean} flipY
+ * @property {number} [rowSize] a film pixel is so much higher, where samples are not square
+ * @property {number} [columnSize]
  */
 
 /** @typedef {{axis: "row" | "column", sign: number, start: number, step: number}} Walk */
@@ -28,10 +30,16 @@ export function axisWalk(view, along) {
   const backwards = along === "x" ? turn === 1 || turn === 2 : turn === 2 || turn === 3;
   const sign = backwards !== (along === "x" ? view.flipX : view.flipY) ? -1 : 1;
   const count = along === "x" ? view.width : view.height;
-  const step = sign / view.scale;
+  const scale = pixelsASample(view, axis);
+  const step = sign / scale;
   let start = (axis === "row" ? view.row : view.column) + (0.5 - count / 2) * step;
-  if (Math.abs(view.scale - 1) < 1e-9) start = Math.floor(start + 0.5);
+  if (Math.abs(scale - 1) < 1e-9) start = Math.floor(start + 0.5);
   return { axis, sign, start, step };
+}
+
+/** Device pixels a film row or column. @param {View} view @param {"row" | "column"} axis */
+export function pixelsASample(view, axis) {
+  return view.scale * ((axis === "row" ? view.rowSize : view.columnSize) ?? 1);
 }
 
 /** Film indices under a canvas point (device pixels, edges). @param {View} view @param {number} x @param {number} y */
@@ -52,17 +60,25 @@ export function filmToScreen(view, row, column) {
   return { x: (first - across.start) / across.step + 0.5, y: (second - down.start) / down.step + 0.5 };
 }
 
-/** How often the film is halved before it is interpolated: 0 from 0.6 screen pixels a film pixel. @param {number} scale */
-export function pyramidLevel(scale) {
+/** How often the film is halved before it is interpolated: 0 from 0.6 screen pixels a film pixel. @param {View} view */
+export function pyramidLevel(view) {
+  const scale = Math.max(pixelsASample(view, "row"), pixelsASample(view, "column"));
   return Math.max(0, Math.floor(Math.log2(1 / scale) + 0.25));
 }
 
 /**
- * The scale at which the whole film is seen. @param {number} width @param {number} height
- * @param {readonly number[]} shape rows, columns @param {number} turn
+ * Height and width of a film in units of its scale. @param {readonly number[]} shape rows, columns and, where samples
+ * are not square, the size of a row and of a column
  */
+export function extentOf([rows, columns, rowSize = 1, columnSize = 1]) {
+  return [rows * rowSize, columns * columnSize];
+}
+
+/** The scale at which the whole film is seen. @param {number} width @param {number} height
+ * @param {readonly number[]} shape as extentOf @param {number} turn */
 export function fitScale(width, height, shape, turn) {
-  const [rows, columns] = turn % 2 === 0 ? shape : [shape[1], shape[0]];
+  const extent = extentOf(shape);
+  const [rows, columns] = turn % 2 === 0 ? extent : extent.reverse();
   return Math.max(1e-6, Math.min(width / columns, height / rows));
 }
 

@@ -16,9 +16,10 @@ from xai_core.colours import colour_tables
 _HERE = Path(__file__).parent
 MODULES = (
     "affine.js", "half.js", "luts.js", "state.js", "rulers.js", "transport.js", "draw2d.js", "shaders.js", "drawgl.js",
-    "drawing.js", "marks.js", "nodes.js", "input.js", "layout.js", "icons.js", "picture.js", "swipe.js", "panes.js",
-    "controls.js", "toolbar.js", "help.js", "film.js", "arrivals.js", "painter.js", "corners.js", "board.js", "acts.js",
-    "hand.js", "viewer.js", "main.js",
+    "drawing.js", "planes.js", "volumestate.js", "marks.js", "nodes.js", "foot.js", "input.js", "pointer.js", "layout.js", "cells.js",
+    "icons.js", "picture.js", "swipe.js", "panes.js", "controls.js", "volumetools.js", "toolbar.js", "help.js", "film.js",
+    "arrivals.js", "volume.js", "painter.js", "corners.js", "board.js", "travel.js", "acts.js", "hand.js", "viewer.js",
+    "main.js",
 )  # fmt: skip
 
 _IMPORT = re.compile(r"^import\b[^;]*;[ \t]*\n", re.MULTILINE)

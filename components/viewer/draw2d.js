@@ -54,7 +54,7 @@ export function halvedSheet({ codes, rows, columns }) {
  * place among all codes. @param {Pyramid} pyramid @param {View} view @param {boolean} isFlat
  */
 export function filmTaps(pyramid, view, isFlat) {
-  const level = pyramidLevel(view.scale);
+  const level = pyramidLevel(view);
   const film = pyramid.at(0);
   const sheet = pyramid.at(level);
   const across = axisWalk(view, "x");

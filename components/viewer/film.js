@@ -5,14 +5,19 @@ import { presets } from "./state.js";
 
 /**
  * @typedef {object} CaseData What Python says of a case (payload.py).
- * @property {string} digest @property {number[]} shape @property {{url: string, type: string}} samples
+ * @property {"film" | "volume"} kind @property {string} digest @property {number[]} shape @property {{url: string, type: string}} samples
  * @property {number} base @property {number} step @property {boolean} isInverted
  * @property {{name: string, center: number, width: number}[]} windows @property {{first: number, url: string} | null} voi
  * @property {number} slope @property {number} intercept @property {string} unit @property {string[]} letters
  * @property {number[] | null} spacing @property {string} spacingKind @property {string} title @property {boolean} isSimulated
+ * @property {ChannelData[]} channels of a volume, as the following @property {import("./planes.js").Plane[]} planes
+ * @property {number[][] | null} affine array index to LPS mm @property {string[]} notes @property {number} mostBytes
  */
 
-/** @typedef {{digest: string, pyramid: Pyramid, samples: import("./luts.js").Samples, presets: import("./state.js").Preset[],
+/** A modality of a volume. @typedef {{name: string, samples: {url: string, type: string}, base: number, step: number,
+ *   windows: {name: string, center: number, width: number}[]}} ChannelData */
+
+/** `key` names it among all that a viewer has open. @typedef {{key: string, pyramid: Pyramid, samples: import("./luts.js").Samples, presets: import("./state.js").Preset[],
  *   range: {low: number, high: number, step: number}}} Film */
 
 /**
@@ -32,10 +37,10 @@ export function filmOf(given, codes, voi) {
   };
   const range = { low: at(0), high: at(1), step: given.step };
   return {
-    digest: given.digest,
+    key: given.digest,
     pyramid: new Pyramid(codes, given.shape),
     samples,
-    presets: presets(given.windows, voi !== null, { ...range, at, isInverted: given.isInverted }),
+    presets: presets(given.windows, voi !== null, { ...range, at, isInverted: given.isInverted }, given.kind !== "volume"),
     range,
   };
 }

@@ -63,9 +63,8 @@ function makeShares() {
   return shares;
 }
 
-/** Half codes as steps. @param {Uint16Array} codes */
-export function stepsOfHalves(codes) {
-  const steps = new Uint16Array(codes.length);
+/** Half codes as steps. @param {Uint16Array} codes @param {Uint16Array} [steps] where they are written; the codes themselves will do */
+export function stepsOfHalves(codes, steps = new Uint16Array(codes.length)) {
   for (let i = 0; i < codes.length; i++) {
     const code = codes[i];
     const size = code & 0x7fff;

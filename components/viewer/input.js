@@ -1,4 +1,4 @@
-// Hands to acts: one table of shortcuts, from which the help is made, and the pointer's meaning in a pane.
+// Keys to acts: one table of shortcuts, from which the help is made.
 
 /**
  * @typedef {object} Shortcut
@@ -33,6 +33,12 @@ export const SHORTCUTS = [
   { shown: "Alt + 1 … 9", act: "hidePane", says: "Hide the overlay of one pane", match: altDigit },
   { shown: "L", act: "ruler", says: "Ruler: drag a line; L again lays one across the middle", match: key("l") },
   { shown: "Arrows", act: "moveRuler", says: "Move the ruler's end, while the ruler is held", match: plainArrow },
+  { shown: "Up  Down, Page, Home, End", act: "slice", says: "Previous, next slice of a volume; ten at once; first, last", match: sliceKey },
+  { shown: "V", act: "plane", says: "Next plane of a volume", match: key("v") },
+  { shown: "Q", act: "channel", says: "Next modality of a volume", match: key("q") },
+  { shown: "A", act: "layout", says: "Next layout of a volume's panes", match: key("a") },
+  { shown: "O", act: "project", says: "Greatest of the map along the slices, and back", match: key("o") },
+  { shown: "C", act: "cross", says: "Crosshair tool", match: key("c") },
   { shown: "Del", act: "removeRuler", says: "Remove the chosen ruler, or the last", match: key("Delete") },
   { shown: "Ctrl + Z", act: "undo", says: "Undo the last change of rulers", match: undo },
   { shown: "S", act: "swipe", says: "Swipe between the active pane and the next one: drag the divider", match: key("s") },
@@ -48,6 +54,8 @@ export const SHORTCUTS = [
 
 /** What the mouse does, for the help. */
 export const GESTURES = [
+  ["Wheel, three fingers", "Slices of a volume"],
+  ["Click, drag with the crosshair", "Put the crosshair of a volume"],
   ["Left drag", "Window (sideways) and level (up, down), or the chosen tool"],
   ["Ctrl + wheel, pinch", "Zoom at the pointer"],
   ["Middle drag, Space or Ctrl + left drag", "Move the picture"],
@@ -82,6 +90,14 @@ function plainArrow(event) {
   return !event.shiftKey && !event.ctrlKey && !event.metaKey && !event.altKey && event.key.startsWith("Arrow") ? event.key : null;
 }
 
+/** Slices to go. @type {Record<string, number>} */
+const SLICE_KEYS = { ArrowUp: -1, ArrowDown: 1, PageUp: -10, PageDown: 10, Home: -Infinity, End: Infinity };
+
+/** @param {KeyboardEvent} event */
+function sliceKey(event) {
+  return event.shiftKey || event.ctrlKey || event.metaKey || event.altKey ? null : (SLICE_KEYS[event.key] ?? null);
+}
+
 /** @param {KeyboardEvent} event */
 function undo(event) {
   return (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "z" ? true : null;
@@ -94,13 +110,17 @@ function plusMinus(event) {
   return event.key === "-" ? -1 : null;
 }
 
+/** The shortcuts of an event with their arguments; where one has nothing to do, the next may. @param {KeyboardEvent} event */
+export function shortcutsFor(event) {
+  return SHORTCUTS.flatMap(({ act, match }) => {
+    const argument = match ? match(event) : null;
+    return argument === null ? [] : [{ act, argument }];
+  });
+}
+
 /** The shortcut of an event and its argument. @param {KeyboardEvent} event */
 export function shortcutFor(event) {
-  for (const shortcut of SHORTCUTS) {
-    const argument = shortcut.match ? shortcut.match(event) : null;
-    if (argument !== null) return { act: shortcut.act, argument };
-  }
-  return null;
+  return shortcutsFor(event)[0] ?? null;
 }
 
 /** What the help says of an act, with its key: for tooltips. @param {string} act */
@@ -120,6 +140,9 @@ export function isTyping(event) {
   if (target.type === "range") return /^(Arrow|Page|Home|End)/.test(event.key);
   return !["checkbox", "radio", "button"].includes(target.type);
 }
+
+/** Acts that a key held down repeats. */
+const REPEATED = ["zoomStep", "panByArrows", "moveRuler", "slice", "undo"];
 
 /** False: there was nothing to do, the key is left to others.
  * @typedef {(act: string, argument?: string | number | boolean) => boolean | void} Act */
@@ -173,8 +196,8 @@ export function listenToKeys(act, held) {
       act(isDouble ? "reset" : "back");
       return true;
     }
-    const isTaken = !event.repeat || ["zoomStep", "panByArrows", "moveRuler", "undo"].includes(found.act);
-    return !isTaken || act(found.act, found.argument) !== false;
+    if (event.repeat && !REPEATED.includes(found.act)) return true;
+    return shortcutsFor(event).some(({ act: name, argument }) => act(name, argument) !== false);
   };
   /** @param {KeyboardEvent} event */
   const up = (event) => {
@@ -191,88 +214,4 @@ export function listenToKeys(act, held) {
     window.removeEventListener("keydown", down, true);
     window.removeEventListener("keyup", up, true);
   };
-}
-
-/** @typedef {"window" | "pan" | "zoom" | "ruler"} Tool */
-
-/**
- * @typedef {object} Hand What a pane's pointer does; places in CSS pixels from the canvas's corner.
- * @property {(pane: string) => void} enter
- * @property {(pane: string, x: number, y: number) => void} hover
- * @property {() => void} leave
- * @property {(pane: string, tool: Tool, x: number, y: number) => void} press
- * @property {(pane: string, tool: Tool, dx: number, dy: number, x: number, y: number) => void} drag after the hover
- * @property {(pane: string, tool: Tool) => void} release
- * @property {(pane: string, factor: number, x: number, y: number) => void} zoom
- * @property {(pane: string) => void} double
- * @property {(share: number) => void} divide of the pane's width left of the swipe's divider
- * @property {() => Tool} tool
- */
-
-/**
- * @param {HTMLElement} surface @param {string} pane @param {Hand} hand @param {{space: boolean}} held
- */
-export function listenToPointer(surface, pane, hand, held) {
-  /** @type {Map<number, {x: number, y: number}>} */
-  const down = new Map();
-  /** @type {Tool} */
-  let tool = "window";
-  let started = { x: 0, y: 0 };
-  /** @param {MouseEvent} event */
-  const placeOf = (event) => {
-    const box = surface.getBoundingClientRect();
-    return { x: event.clientX - box.left, y: event.clientY - box.top };
-  };
-  surface.addEventListener("pointerdown", (event) => {
-    hand.enter(pane);
-    surface.setPointerCapture(event.pointerId);
-    started = placeOf(event);
-    down.set(event.pointerId, started);
-    const chosen = hand.tool();
-    if (event.button === 1 || (event.button === 0 && (held.space || event.ctrlKey))) tool = "pan";
-    else if (event.button === 2) tool = chosen === "window" ? "zoom" : "window";
-    else tool = chosen;
-    if (event.button === 1) event.preventDefault();
-    hand.press(pane, tool, started.x, started.y);
-  });
-  surface.addEventListener("pointermove", (event) => {
-    const place = placeOf(event);
-    const last = down.get(event.pointerId);
-    hand.hover(pane, place.x, place.y);
-    if (!last) return;
-    if (down.size === 2) twoFingers(event.pointerId, last, place);
-    else hand.drag(pane, tool, place.x - last.x, place.y - last.y, started.x, started.y);
-    down.set(event.pointerId, place);
-  });
-  /** @param {number} id @param {{x: number, y: number}} last @param {{x: number, y: number}} place */
-  const twoFingers = (id, last, place) => {
-    const other = [...down].find(([number]) => number !== id)?.[1];
-    if (!other) return;
-    const before = Math.hypot(last.x - other.x, last.y - other.y);
-    const after = Math.hypot(place.x - other.x, place.y - other.y);
-    if (before > 8) hand.zoom(pane, after / before, (place.x + other.x) / 2, (place.y + other.y) / 2);
-    hand.drag(pane, "pan", (place.x - last.x) / 2, (place.y - last.y) / 2, started.x, started.y);
-  };
-  for (const name of /** @type {const} */ (["pointerup", "pointercancel"])) {
-    surface.addEventListener(name, (event) => {
-      if (down.delete(event.pointerId)) hand.release(pane, tool);
-    });
-  }
-  surface.addEventListener("pointerleave", () => {
-    if (!down.size) hand.leave();
-  });
-  surface.addEventListener("dblclick", () => hand.double(pane));
-  surface.addEventListener("contextmenu", (event) => event.preventDefault());
-  surface.addEventListener("auxclick", (event) => event.preventDefault());
-  surface.addEventListener(
-    "wheel",
-    (event) => {
-      if (!event.ctrlKey) return;
-      event.preventDefault();
-      const place = placeOf(event);
-      const lines = event.deltaMode === 1 ? event.deltaY * 16 : event.deltaY;
-      hand.zoom(pane, Math.exp(-Math.max(-100, Math.min(100, lines)) / 400), place.x, place.y);
-    },
-    { passive: false },
-  );
 }

@@ -1,11 +1,12 @@
 // What is drawn over a picture without touching its pixels: outlines, the linked pointer, the scale bar, the colour bar.
 
-import { axisWalk, filmToScreen } from "./affine.js";
+import { axisWalk, filmToScreen, pixelsASample } from "./affine.js";
 import { tableFor } from "./luts.js";
 
 /** @typedef {import("./affine.js").View} View */
 
-const OUTLINES = ["#7fe3c4", "#f6d365", "#c9a7ff", "#ff9eb5"];
+/** Colours of outlines, in the order of the regions. */
+export const OUTLINES = ["#7fe3c4", "#f6d365", "#c9a7ff", "#ff9eb5"];
 
 /**
  * Outlines of regions, film indices to device pixels.
@@ -48,12 +49,31 @@ export function drawPointer(context, view, place, ratio) {
 }
 
 /**
+ * The crosshair of a volume: two lines that leave the place itself free. @param {CanvasRenderingContext2D} context
+ * @param {View} view @param {{row: number, column: number}} place @param {number} ratio device pixels a CSS pixel
+ */
+export function drawCrosshair(context, view, place, ratio) {
+  const { x, y } = filmToScreen(view, place.row, place.column);
+  const gap = 12 * ratio;
+  const path = new Path2D();
+  for (const [fromX, fromY, toX, toY] of [[0, y, x - gap, y], [x + gap, y, view.width, y], [x, 0, x, y - gap], [x, y + gap, x, view.height]]) {
+    path.moveTo(fromX, fromY);
+    path.lineTo(toX, toY);
+  }
+  for (const [width, colour] of /** @type {const} */ ([[2.5, "rgba(0, 0, 0, .45)"], [1, "rgba(255, 226, 122, .75)"]])) {
+    context.lineWidth = width * ratio;
+    context.strokeStyle = colour;
+    context.stroke(path);
+  }
+}
+
+/**
  * A bar of a round length, at most a quarter of the pane. @param {View} view @param {readonly number[]} spacing mm
  * along rows and columns @returns {{pixels: number, millimetres: number}}
  */
 export function scaleBar(view, spacing) {
-  const isColumn = axisWalk(view, "x").axis === "column";
-  const pixelsPerMm = view.scale / (isColumn ? spacing[1] : spacing[0]);
+  const { axis } = axisWalk(view, "x");
+  const pixelsPerMm = pixelsASample(view, axis) / spacing[axis === "column" ? 1 : 0];
   const longest = view.width / 4 / pixelsPerMm;
   const power = 10 ** Math.floor(Math.log10(longest));
   const millimetres = power * (longest / power >= 5 ? 5 : longest / power >= 2 ? 2 : 1);

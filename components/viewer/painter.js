@@ -9,7 +9,7 @@ import { emptyStepColours, fillStepColours, greyShares, greyTable } from "./luts
 
 /**
  * @typedef {object} Overlaid A map over the film.
- * @property {import("./panes.js").PaneData} source @property {Uint16Array} steps its cells
+ * @property {import("./arrivals.js").Layer} layer @property {boolean} isSigned
  * @property {number} end what counts as 1, in the map's unit
  */
 
@@ -58,17 +58,17 @@ export class Painter {
    */
   paint(picture, film, view, grey, overlaid, settings) {
     const drawing = this.drawings.now;
-    const place = [drawing.name, view.width, view.height, view.scale, view.row, view.column, view.turn, view.flipX, view.flipY].join(" ");
+    const place = [drawing.name, film.key, view.width, view.height, view.scale, view.row, view.column, view.turn, view.flipX, view.flipY].join(" ");
     const greyKey = `${place} ${grey.center} ${grey.width} ${grey.voi} ${grey.invert}`;
     this.used.add(place).add(greyKey);
-    const overlayKey = overlaid ? keyOf(overlaid, settings) : "";
-    const key = `${greyKey} | ${overlayKey}`;
+    const coloursKey = overlaid ? coloursKeyOf(overlaid, settings) : "";
+    const key = `${greyKey} | ${overlaid?.layer.key} ${coloursKey} ${settings.smooth}`;
     if (picture.imageKey === key) return false;
     const onScreen = foundOr(this.films, place, () => drawing.filmOnScreen(film.pyramid, view));
     const greys = foundOr(this.greys, greyKey, () => drawing.greyOnScreen(onScreen, greyTable(film.samples, grey)));
     if (overlaid) {
       const steps = this.stepsAt(picture.id, place, overlaid, onScreen, view, settings.smooth);
-      const colours = this.coloursAt(picture.id, overlayKey, overlaid, settings);
+      const colours = this.coloursAt(picture.id, coloursKey, overlaid, settings);
       drawing.paintOverlay(greys, steps, colours, greyShares(settings.opacity), picture);
     } else {
       drawing.paintGrey(greys, picture);
@@ -81,34 +81,31 @@ export class Painter {
    * @param {string} id @param {string} place @param {Overlaid} overlaid @param {OnScreen} onScreen @param {View} view
    * @param {boolean} smooth
    */
-  stepsAt(id, place, { source, steps }, onScreen, view, smooth) {
-    const { map } = source;
+  stepsAt(id, place, { layer }, onScreen, view, smooth) {
     const known = this.steps.get(id);
-    const key = `${place} ${map?.url} ${map?.gridScale} ${map?.gridOffset} ${smooth}`;
-    if (known?.key === key || !map) return known?.steps ?? steps;
-    const sheet = { steps, rows: map.shape[0], columns: map.shape[1], gridScale: map.gridScale, gridOffset: map.gridOffset };
-    const made = this.drawings.now.mapOnScreen(sheet, onScreen, view, smooth);
+    const key = `${place} ${layer.key} ${smooth}`;
+    if (known?.key === key) return known.steps;
+    const made = this.drawings.now.mapOnScreen(layer.sheet, onScreen, view, smooth);
     this.steps.set(id, { key, steps: made });
     return made;
   }
 
   /** @param {string} id @param {string} key @param {Overlaid} overlaid @param {Settings} settings */
-  coloursAt(id, key, { source, end }, settings) {
+  coloursAt(id, key, { layer, isSigned, end }, settings) {
     const known = this.colours.get(id) ?? { key: "", colours: emptyStepColours() };
     if (known.key !== key) {
-      const scale = source.map?.scale ?? 0;
-      fillStepColours(known.colours, end > 0 ? scale / end : 0, source.isSigned, settings);
+      fillStepColours(known.colours, end > 0 ? layer.scale / end : 0, isSigned, settings);
       this.colours.set(id, { key, colours: known.colours });
     }
     return known.colours;
   }
 }
 
-/** @param {Overlaid} overlaid @param {Settings} settings */
-function keyOf({ source, end }, settings) {
-  const { threshold, opacity, colours, sign, filterMode, filterLow, filterHigh, smooth } = settings;
+/** What colours hang on: not on which slice is seen. @param {Overlaid} overlaid @param {Settings} settings */
+function coloursKeyOf({ layer, isSigned, end }, settings) {
+  const { threshold, opacity, colours, sign, filterMode, filterLow, filterHigh } = settings;
   const filter = filterMode === "none" ? "none" : `${filterMode} ${filterLow} ${filterHigh}`;
-  return `${source.map?.url} ${end} ${threshold} ${opacity} ${colours} ${sign} ${filter} ${smooth} ${source.isSigned}`;
+  return `${layer.scale} ${end} ${threshold} ${opacity} ${colours} ${sign} ${filter} ${isSigned}`;
 }
 
 /** @template Made @param {Map<string, Made>} known @param {string} key @param {() => Made} make @returns {Made} */

@@ -14,8 +14,9 @@ class Pane:
 
     ``lines`` target, model, seconds; ``share`` of the work done (0..1); ``message`` what is being done, or the error's
     sentence and remedy. ``map`` (h, w) float32 on its own grid: case index = ``grid_offset`` + ``grid_scale`` * map
-    index along (rows, columns), pixel centres. ``previous``: the map is that of an earlier request and is shown dimmed.
-    ``case_digest`` where given must be the case's own, or the map is refused.
+    index along (rows, columns), pixel centres; for volumes (d, h, w) along (slices, rows, columns), or (channels, d, h,
+    w) with a map for every modality. A grid of two numbers is the volume's own. ``previous``: the map is that of an
+    earlier request and is shown dimmed. ``case_digest`` where given must be the case's own, or the map is refused.
     """
 
     id: str

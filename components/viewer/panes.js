@@ -11,15 +11,15 @@ import { swipeDivider } from "./swipe.js";
  * @property {number} share @property {string} message @property {boolean} isSigned @property {string} unit
  * @property {{level: string, word: string, sentences: string[]}} badge @property {boolean} previous
  * @property {string} caseDigest
- * @property {{url: string, shape: number[], scale: number, gridScale: number[], gridOffset: number[]} | null} map
+ * @property {{url: string, shape: number[], scale: number, gridScale: number[], gridOffset: number[],
+ *   channels?: {url: string, scale: number}[]} | null} map of a volume with a map for every modality
  */
 
 export class PaneElement {
-  /** @param {string} id @param {(share: number) => void} divide the swipe's divider was moved */
+  /** @param {string} id its cell's, which a pane of several cells shares @param {(share: number) => void} divide the swipe's divider was moved */
   constructor(id, divide) {
     this.id = id;
     this.root = element("section", "pane");
-    this.root.dataset.pane = id;
     this.root.dataset.state = "loading";
     this.image = element("canvas", "image");
     this.image.dataset.role = "image";
@@ -70,8 +70,8 @@ export class PaneElement {
       this.image, this.second.canvas, this.marks, this.surface, this.lens.canvas, this.divider, this.head, this.badge, this.told, this.bar, this.value, this.place, this.scale,
       ...this.letters.map(({ letter }) => letter), this.message,
     );
-    /** @type {PaneData | null} */
-    this.data = null;
+    /** @type {import("./cells.js").Cell | null} */
+    this.cell = null;
     this.barKey = "";
   }
 
@@ -92,20 +92,28 @@ export class PaneElement {
     return new Picture(`${this.id} ${role}`, canvas);
   }
 
-  /** Titles, lines and badge. @param {PaneData} data @param {string} digest */
-  tell(data, digest) {
-    this.data = data;
+  /** Whether all but the slice is as it was told. @param {import("./cells.js").Cell} cell @param {string} digest */
+  isTold({ pane, words }, digest) {
+    return this.cell?.pane === pane && this.cell.words.join() === words.join() && this.root.dataset.case === digest;
+  }
+
+  /** Titles, lines and badge. @param {import("./cells.js").Cell} cell @param {string} digest */
+  tell(cell, digest) {
+    const { pane: data, words } = cell;
+    const lines = [...words, ...data.lines];
+    this.cell = cell;
+    this.root.dataset.pane = data.id;
     this.root.dataset.case = digest;
     this.root.classList.toggle("is-previous", data.previous);
     setText(this.title, data.title);
-    setText(this.lines, data.lines.join(" · "));
+    setText(this.lines, lines.join(" · "));
     setShown(this.previous, data.previous);
     const { level, word, sentences } = data.badge;
     setShown(this.badge, word !== "");
     setText(this.badge, word);
     this.badge.dataset.trust = level;
     this.told.replaceChildren(...sentences.map((sentence) => element("p", "", sentence)));
-    this.image.setAttribute("aria-label", [data.title, ...data.lines].join(", "));
+    this.image.setAttribute("aria-label", [data.title, ...lines].join(", "));
   }
 
   /**

@@ -4,7 +4,7 @@
 import { filmToScreen } from "./affine.js";
 
 /** @typedef {{row: number, column: number}} Spot film indices */
-/** @typedef {{pane: string, ends: [Spot, Spot]}} Ruler */
+/** `where` of a volume: its plane and slice. @typedef {{pane: string, where: string, ends: [Spot, Spot]}} Ruler */
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./affine.js").View} View */
 
@@ -15,9 +15,10 @@ function changed(state, rulers, chosenRuler) {
   return { ...state, rulers, chosenRuler, past: [...state.past, state.rulers].slice(-REMEMBERED_CHANGES) };
 }
 
-/** A new ruler whose second end is in the hand. @param {State} state @param {string} pane @param {Spot} from @param {Spot} to */
-export function withRuler(state, pane, from, to) {
-  return changed(state, [...state.rulers, { pane, ends: [from, to] }], { at: state.rulers.length, end: 1 });
+/** A new ruler whose second end is in the hand. @param {State} state @param {string} pane @param {Spot} from @param {Spot} to
+ * @param {string} [where] */
+export function withRuler(state, pane, from, to, where = "") {
+  return changed(state, [...state.rulers, { pane, where, ends: [from, to] }], { at: state.rulers.length, end: 1 });
 }
 
 /** Take an end of a ruler that is there. @param {State} state @param {{at: number, end: number}} chosen */
@@ -50,17 +51,19 @@ export function withUndone(state) {
   return { ...state, rulers: state.past[state.past.length - 1], past: state.past.slice(0, -1), chosenRuler: null };
 }
 
-/** Rulers seen in a pane: all where panes are linked, else its own. @param {State} state @param {string} pane */
-export function rulersIn(state, pane) {
-  return state.rulers.flatMap((ruler, at) => (state.linked || ruler.pane === pane ? [{ ruler, at }] : []));
+/** Rulers seen in a pane: all where panes are linked, else its own; of a volume those of its plane and slice.
+ * @param {State} state @param {string} pane @param {string} [where] */
+export function rulersIn(state, pane, where = "") {
+  return state.rulers.flatMap((ruler, at) => (ruler.where === where && (state.linked || ruler.pane === pane) ? [{ ruler, at }] : []));
 }
 
 /**
  * The end of a ruler within reach of a canvas point. @param {State} state @param {string} pane @param {View} view
- * @param {number} x device pixels @param {number} y @param {number} reach @returns {{at: number, end: number} | null}
+ * @param {number} x device pixels @param {number} y @param {number} reach @param {string} where
+ * @returns {{at: number, end: number} | null}
  */
-export function endNear(state, pane, view, x, y, reach) {
-  for (const { ruler, at } of rulersIn(state, pane).reverse()) {
+export function endNear(state, pane, view, x, y, reach, where) {
+  for (const { ruler, at } of rulersIn(state, pane, where).reverse()) {
     for (const end of [1, 0]) {
       const place = filmToScreen(view, ruler.ends[end].row, ruler.ends[end].column);
       if (Math.hypot(place.x - x, place.y - y) <= reach) return { at, end };

@@ -11,7 +11,12 @@ import { fitScale, screenToFilm } from "./affine.js";
  * @property {number} turn @property {boolean} flipX @property {boolean} flipY
  */
 
-/** @typedef {{place: Place, grey: Grey}} Look One look is shared by linked panes. */
+/**
+ * One look is shared by linked panes; of a volume it has a place for every plane and greys for every modality.
+ * @typedef {{place: Place, grey: Grey, places?: Record<string, Place>, greys?: Record<number, Grey>}} Look
+ */
+
+/** @typedef {{plane: string, channel: number}} Aspect what a pane sees of a volume */
 
 /**
  * @typedef {object} Settings What is done with maps; the same in every pane.
@@ -28,13 +33,14 @@ import { fitScale, screenToFilm } from "./affine.js";
 /**
  * @typedef {object} State
  * @property {Settings} settings @property {Look} look @property {Record<string, Look>} looks by pane, when not linked
- * @property {boolean} linked @property {"window" | "pan" | "zoom" | "ruler"} tool @property {string} active
+ * @property {boolean} linked @property {"window" | "pan" | "zoom" | "ruler" | "cross"} tool @property {string} active
  * @property {string | null} maximised @property {boolean} overlaysHidden @property {Record<string, boolean>} hidden
  * @property {boolean} blinking @property {boolean} helpOpen
  * @property {boolean} swiping the active pane shows its neighbour right of the divider @property {number} divider share
  * @property {boolean} magnifying
  * @property {import("./rulers.js").Ruler[]} rulers @property {{at: number, end: number} | null} chosenRuler the end in the hand
  * @property {import("./rulers.js").Ruler[][]} past rulers before each change
+ * @property {import("./volumestate.js").VolumeState | null} volume null for a film
  */
 
 /** @typedef {{name: string, center: number, width: number, voi: "linear" | "table"}} Preset */
@@ -83,6 +89,7 @@ export function firstState(shape, preset, given) {
     rulers: [],
     chosenRuler: null,
     past: [],
+    volume: null,
   };
 }
 
@@ -96,14 +103,21 @@ export function greyOf(preset) {
   return { center: preset.center, width: preset.width, voi: preset.voi };
 }
 
-/** What a pane looks through. @param {State} state @param {string} pane @returns {Look} */
-export function lookOf(state, pane) {
-  return state.linked ? state.look : (state.looks[pane] ?? state.look);
+/** What a pane looks through. @param {State} state @param {string} pane @param {Aspect | null} [seen] @returns {Look} */
+export function lookOf(state, pane, seen = null) {
+  const look = state.linked ? state.look : (state.looks[pane] ?? state.look);
+  if (!seen) return look;
+  const place = look.places?.[seen.plane] ?? state.look.places?.[seen.plane] ?? look.place;
+  const grey = look.greys?.[seen.channel] ?? state.look.greys?.[seen.channel] ?? look.grey;
+  return { ...look, place, grey };
 }
 
-/** @param {State} state @param {string} pane @param {Look} look @returns {State} */
-export function withLook(state, pane, look) {
-  return state.linked ? { ...state, look } : { ...state, looks: { ...state.looks, [pane]: look } };
+/** @param {State} state @param {string} pane @param {Look} look @param {Aspect | null} [seen] @returns {State} */
+export function withLook(state, pane, look, seen = null) {
+  const next = seen
+    ? { ...look, places: { ...look.places, [seen.plane]: look.place }, greys: { ...look.greys, [seen.channel]: look.grey } }
+    : look;
+  return state.linked ? { ...state, look: next } : { ...state, looks: { ...state.looks, [pane]: next } };
 }
 
 /** Linked panes follow the active one; unlinked ones start where they are. @param {State} state @returns {State} */
@@ -117,7 +131,7 @@ export function toggledLink(state) {
 export function viewOf(place, width, height, shape) {
   const scale = place.native ? 1 : fitScale(width, height, shape, place.turn) * place.zoom;
   const { row, column, turn, flipX, flipY } = place;
-  return { width, height, scale, row, column, turn, flipX, flipY };
+  return { width, height, scale, row, column, turn, flipX, flipY, rowSize: shape[2], columnSize: shape[3] };
 }
 
 const CLOSEST = 64;
@@ -183,12 +197,12 @@ export function askedFilter(settings) {
 }
 
 /**
- * Windows on offer: those of the file, then some made of the film's own histogram; the first is "as stored".
+ * Windows on offer: those of the file, then some made of the histogram, for a chest too; the first is "as stored".
  * @param {{name: string, center: number, width: number}[]} windows @param {boolean} hasTable
- * @param {{low: number, high: number, at: (share: number) => number, isInverted: boolean}} range
+ * @param {{low: number, high: number, at: (share: number) => number, isInverted: boolean}} range @param {boolean} isChest
  * @returns {Preset[]}
  */
-export function presets(windows, hasTable, range) {
+export function presets(windows, hasTable, range, isChest) {
   /** @param {string} name @param {number} low @param {number} high @returns {Preset} */
   const span = (name, low, high) => ({ name, center: (low + high + 1) / 2, width: Math.max(high - low + 1, 1), voi: "linear" });
   /** @type {Preset[]} */
@@ -197,14 +211,14 @@ export function presets(windows, hasTable, range) {
   const first = made[0] ?? whole;
   const stored = hasTable ? { ...first, name: "File's table", voi: /** @type {const} */ ("table") } : first;
   const middle = range.at(0.5);
-  const dark = span("Lungs", range.at(0.02), range.at(0.75));
-  const bright = span("Mediastinum", middle, range.at(0.995));
+  const chest = range.isInverted
+    ? [span("Lungs", range.at(0.25), range.at(0.98)), span("Mediastinum", range.at(0.005), middle)]
+    : [span("Lungs", range.at(0.02), range.at(0.75)), span("Mediastinum", middle, range.at(0.995))];
   const rest = [
     ...(hasTable ? made : made.slice(1)),
     whole,
     span("1 to 99 %", range.at(0.01), range.at(0.99)),
-    range.isInverted ? { ...span("Lungs", range.at(0.25), range.at(0.98)) } : dark,
-    range.isInverted ? { ...span("Mediastinum", range.at(0.005), middle) } : bright,
+    ...(isChest ? chest : []),
   ];
   const seen = new Set([`${stored.center} ${stored.width}`]);
   const different = rest.filter((preset) => !seen.has(`${preset.center} ${preset.width}`) && seen.add(`${preset.center} ${preset.width}`));

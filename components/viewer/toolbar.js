@@ -6,6 +6,7 @@ import {
 import { tooltip } from "./input.js";
 import { colourTables } from "./luts.js";
 import { element } from "./nodes.js";
+import { VolumeTools } from "./volumetools.js";
 
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./state.js").Settings} Settings */
@@ -43,6 +44,8 @@ export class Toolbar {
     this.root.setAttribute("aria-label", "Picture tools");
     /** @type {Map<string, HTMLButtonElement>} */
     this.buttons = new Map();
+    /** @type {Preset[] | null} */
+    this.offered = null;
     this.preset = choice("Preset", [], (value) => wishes.act("preset", Number(value)));
     this.window = slider("Window", (value) => wishes.window(value, null));
     this.level = slider("Level", (value) => wishes.window(null, value));
@@ -93,7 +96,9 @@ export class Toolbar {
         return made;
       });
     this.turn = unfolding("Rotate and flip", buttons("Turn").map((button) => [button.getAttribute("aria-label") ?? "", button]), "rotate");
+    this.volume = new VolumeTools(wishes.act);
     this.root.append(
+      this.volume.root,
       group("Tools", ...buttons("Tools")),
       group("Place", ...buttons("Place"), this.turn.root),
       group("Grey scale", this.preset, this.window.label, this.level.label),
@@ -109,9 +114,12 @@ export class Toolbar {
     return this.look.fold() || this.turn.fold();
   }
 
-  /** @param {State} state @param {import("./state.js").Look} look of the active pane */
-  show(state, look) {
+  /** @param {State} state @param {import("./state.js").Look} look of the active pane @param {import("./film.js").Film | null} film in it
+   * @param {import("./film.js").CaseData} given @param {import("./cells.js").Seen | null} seen in it */
+  show(state, look, film, given, seen) {
     const { settings } = state;
+    if (film && film.presets !== this.offered) this.offer(film.presets, film.range);
+    this.volume.show(state, given, seen);
     const { grey, place } = look;
     setSlider(this.window, grey.width, "");
     setSlider(this.level, grey.center, "");
@@ -139,6 +147,7 @@ export class Toolbar {
 
   /** @param {Preset[]} presets @param {{low: number, high: number, step: number}} range of the stored samples */
   offer(presets, range) {
+    this.offered = presets;
     const options = presets.map((preset, at) => {
       const { name } = preset;
       const option = new Option(`${at + 1} ${name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name}`, String(at + 1));

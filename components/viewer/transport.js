@@ -18,6 +18,11 @@ export function keepOnly(inUse) {
   for (const address of FETCHED.keys()) if (!inUse.has(address)) FETCHED.delete(address);
 }
 
+/** The same, not kept here: for large buffers, which the caller may write into. @param {string} address */
+export function freshBytesAt(address) {
+  return fetched(address);
+}
+
 /** @param {string} address */
 async function fetched(address) {
   const answer = await fetch(new URL(address.replace(/^\//, ""), document.baseURI));

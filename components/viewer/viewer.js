@@ -2,14 +2,19 @@
 
 import { ACTS } from "./acts.js";
 import { Arrivals } from "./arrivals.js";
-import { Board, IMAGE } from "./board.js";
+import { Board } from "./board.js";
+import { IMAGE, cellsOf, leftOut } from "./cells.js";
 import { Drawings } from "./drawing.js";
+import { Foot } from "./foot.js";
 import { handOf } from "./hand.js";
 import { helpSheet } from "./help.js";
 import { listenToKeys } from "./input.js";
-import { element, setShown, setText } from "./nodes.js";
-import { askedFilter, firstLook, firstState, lookOf, windowed, withFilterEnd, withLook, zoomedAt } from "./state.js";
+import { element, setShown } from "./nodes.js";
+import { askedFilter, firstLook, firstState, greyOf, lookOf, windowed, withFilterEnd, withLook, zoomedAt } from "./state.js";
 import { Toolbar } from "./toolbar.js";
+import { freshState, settlePointer, volumePart, withGrey } from "./travel.js";
+import { VolumeArrivals } from "./volume.js";
+import { positionOf } from "./volumestate.js";
 
 /** @typedef {import("./affine.js").View} View */
 /** @typedef {import("./panes.js").PaneData} PaneData */
@@ -21,11 +26,13 @@ import { Toolbar } from "./toolbar.js";
 /**
  * @typedef {object} ViewerData
  * @property {string} key @property {import("./film.js").CaseData} case @property {PaneData[]} panes
- * @property {{name: string, url: string}[]} contours @property {Partial<Settings> & {sentences?: boolean}} settings
+ * @property {{name: string, url: string}[]} contours @property {Partial<Settings> & {sentences?: boolean, volume?: Partial<VolumeState>}} settings
  */
+/** @typedef {import("./volumestate.js").VolumeState} VolumeState */
 
 const BLINK_MS = 700;
-const SENTENCES = "Research and teaching only: not for diagnosis. A map shows what moved this model, not what is wrong with the patient.";
+/** What fetches a case of each kind. */
+const ARRIVALS = { film: Arrivals, volume: VolumeArrivals };
 const NO_WINDOW = { name: "", center: 128, width: 256, voi: /** @type {const} */ ("linear") };
 
 /** State that outlives an unmounted viewer, by the viewer's key. @type {Map<string, {digest: string, state: State}>} */
@@ -36,14 +43,11 @@ export class Viewer {
   constructor(parent) {
     this.root = element("div", "viewer");
     this.root.tabIndex = -1;
+    /** @type {import("./board.js").AnyArrivals} */
     this.arrivals = new Arrivals(() => this.schedule());
     this.drawings = new Drawings(this.root, () => this.schedule());
     this.board = new Board(this.arrivals, () => this.schedule(), this.drawings);
-    this.foot = element("footer", "foot");
-    this.readout = element("p", "readout");
-    this.sentences = element("p", "sentences", SENTENCES);
-    this.sentences.setAttribute("role", "note");
-    this.foot.append(this.readout, this.sentences);
+    this.foot = new Foot();
     this.toolbar = new Toolbar({
       act: (act, argument) => this.act(act, argument),
       change: (change) => this.set({ ...this.state, settings: { ...this.state.settings, ...change } }),
@@ -55,15 +59,17 @@ export class Viewer {
       window: (width, center) => this.setWindow(this.state.active, width, center),
     });
     this.help = helpSheet(() => this.act("help"));
-    this.root.append(this.toolbar.root, this.board.root, this.foot, this.help);
+    this.root.append(this.toolbar.root, this.board.root, this.foot.root, this.help);
     parent.append(this.root);
 
     /** @type {ViewerData | null} */
     this.data = null;
     /** @type {State} */
     this.state = firstState([1, 1], NO_WINDOW, {});
-    /** @type {{pane: string, row: number, column: number} | null} */
+    /** @type {import("./travel.js").Pointer | null} */
     this.pointer = null;
+    /** By modality, as its window says. @type {Record<number, import("./luts.js").Grey>} */
+    this.greys = {};
     /** Map addresses that are filtered here until the server's answer is there. @type {Map<string, string> | null} */
     this.previewed = null;
     this.asked = "null";
@@ -97,14 +103,12 @@ export class Viewer {
     this.data = data;
     if (isFirst) {
       const known = REMEMBERED.get(data.key);
-      const { sentences: _, ...given } = data.settings;
       if (known) this.state = { ...known.state, helpOpen: false, blinking: false };
-      else this.state = firstState(data.case.shape, NO_WINDOW, given);
+      else this.state = freshState(data, NO_WINDOW, this.greys);
     }
-    setShown(this.sentences, data.settings.sentences !== false);
+    this.foot.tell(data.contours, data.settings.sentences !== false);
     if (isNewCase) this.openCase(data);
-    this.board.arrange(data, this.hand, this.held);
-    this.stayOnPanes();
+    this.arrange(data);
     this.arrivals.fetch(data);
     if (this.previewed && data.panes.every((pane) => pane.state !== "loading" && !pane.previous)) {
       const isAnswered = data.panes.some((pane) => pane.map && this.previewed?.get(pane.id) !== pane.map.url);
@@ -114,20 +118,31 @@ export class Viewer {
   }
 
   /** @param {ViewerData} data */
-  openCase({ key, case: given }) {
+  openCase(data) {
+    const { key, case: given } = data;
+    const isKnown = REMEMBERED.get(key)?.digest === given.digest;
     this.pointer = null;
     this.board.painter.forgetFilm();
-    this.arrivals.open(given, (film) => {
-      this.toolbar.offer(film.presets, film.range);
-      if (REMEMBERED.get(key)?.digest === given.digest) return;
-      this.state = { ...this.state, look: firstLook(given.shape, film.presets[0]), looks: {}, maximised: null, rulers: [], chosenRuler: null, past: [] };
+    this.board.arrivals = this.arrivals = new ARRIVALS[given.kind](() => this.schedule());
+    this.greys = {};
+    if (!isKnown) this.state = { ...this.state, ...volumePart(data, this.state, this.greys) };
+    this.arrivals.open(given, (film, channel) => {
+      this.greys[channel] = { ...greyOf(film.presets[0]), invert: false };
+      if (given.kind === "volume") this.state = withGrey(this.state, channel, this.greys[channel]);
+      else if (!isKnown) this.state = { ...this.state, look: firstLook(given.shape, film.presets[0]), looks: {}, maximised: null, rulers: [], chosenRuler: null, past: [] };
     });
+  }
+
+  /** Panes for the cells of the state. @param {ViewerData} data */
+  arrange(data) {
+    this.board.arrange(cellsOf(data, this.state.volume), data.case.digest, this.hand, this.held);
+    this.stayOnPanes();
   }
 
   /** What was active or maximised may have gone. */
   stayOnPanes() {
     const { active, maximised } = this.state;
-    if (!this.board.panes.has(active)) this.state = { ...this.state, active: IMAGE };
+    if (!this.board.panes.has(active)) this.state = { ...this.state, active: this.board.cellOf(this.state.volume?.focus ?? IMAGE) };
     if (maximised && !this.board.panes.has(maximised)) this.state = { ...this.state, maximised: null };
   }
 
@@ -136,7 +151,7 @@ export class Viewer {
   /** @param {State} state */
   set(state) {
     this.state = state;
-    if (this.data && this.arrivals.film) REMEMBERED.set(this.data.key, { digest: this.data.case.digest, state });
+    if (this.data && this.filmIn(state.active)) REMEMBERED.set(this.data.key, { digest: this.data.case.digest, state });
     this.schedule();
   }
 
@@ -145,7 +160,7 @@ export class Viewer {
     return this.data ? ACTS[act]?.(this, argument) : false;
   }
 
-  /** @param {{pane: string, row: number, column: number} | null} pointer */
+  /** @param {import("./travel.js").Pointer | null} pointer */
   point(pointer) {
     this.pointer = pointer;
     this.schedule();
@@ -172,18 +187,18 @@ export class Viewer {
 
   /** @param {string} pane @param {(look: Look) => Look} change */
   changeLook(pane, change) {
-    this.set(withLook(this.state, pane, change(lookOf(this.state, pane))));
+    this.set(withLook(this.state, pane, change(this.lookOf(pane)), this.board.seenIn(pane)));
   }
 
   /** @param {string} pane @param {(place: Place, shape: number[]) => Place} change */
   changePlace(pane, change) {
-    const shape = this.data?.case.shape;
-    if (shape) this.changeLook(pane, (look) => ({ ...look, place: change(look.place, shape) }));
+    const shape = this.arrivals.shapeIn(this.board.seenIn(pane));
+    if (this.data) this.changeLook(pane, (look) => ({ ...look, place: change(look.place, shape) }));
   }
 
   /** @param {string} pane @param {number | null} width @param {number | null} center */
   setWindow(pane, width, center) {
-    const step = this.arrivals.film?.range.step ?? 1;
+    const step = this.filmIn(pane)?.range.step ?? 1;
     this.changeLook(pane, (look) => ({
       ...look,
       grey: windowed(look.grey, step, width ?? look.grey.width, center ?? look.grey.center),
@@ -214,11 +229,21 @@ export class Viewer {
 
   /** @param {string} pane @returns {View} */
   viewOf(pane) {
-    return this.board.viewOf(this.state, pane, this.data?.case.shape ?? [1, 1]);
+    return this.board.viewOf(this.state, pane);
+  }
+
+  /** @param {string} pane @returns {Look} */
+  lookOf(pane) {
+    return lookOf(this.state, pane, this.board.seenIn(pane));
+  }
+
+  /** What lies in a pane, once it is there. @param {string} pane */
+  filmIn(pane) {
+    return this.arrivals.filmIn(this.board.seenIn(pane));
   }
 
   order() {
-    return [IMAGE, ...(this.data?.panes.map(({ id }) => id) ?? [])];
+    return [...this.board.panes.keys()];
   }
 
   // Painting
@@ -231,7 +256,9 @@ export class Viewer {
     this.frame = 0;
     if (!this.data) return;
     const start = performance.now();
-    this.toolbar.show(this.state, lookOf(this.state, this.state.active));
+    if (this.state.volume) this.arrange(this.data);
+    settlePointer(this);
+    this.toolbar.show(this.state, this.lookOf(this.state.active), this.filmIn(this.state.active), this.data.case, this.board.seenIn(this.state.active));
     setShown(this.help, this.state.helpOpen);
     const painted = this.board.paint({
       data: this.data,
@@ -240,7 +267,7 @@ export class Viewer {
       pointer: this.pointer,
       isBlinkedOver: this.state.blinking && this.blinkOn,
     });
-    this.showReadout();
+    this.foot.show(this.state, this.told(), this.board.ownScales.size > 0);
     if (painted) {
       performance.measure("lightbox-paint", { start, end: performance.now(), detail: painted });
       if (performance.getEntriesByName("lightbox-paint").length > 2000) performance.clearMeasures("lightbox-paint");
@@ -253,14 +280,10 @@ export class Viewer {
     return settings.filterAt === "output" || this.previewed ? settings : { ...settings, filterMode: /** @type {const} */ ("none") };
   }
 
-  showReadout() {
-    const words = [
-      this.state.linked ? "linked" : "not linked",
-      this.state.overlaysHidden ? "overlays hidden (H)" : "",
-      this.board.ownScales.size ? "maps of one unit too unlike for one scale: each has its own" : "",
-      this.state.maximised ? "M or Esc: all panes" : "",
-      "? help",
-    ];
-    setText(this.readout, words.filter(Boolean).join(" · "));
+  /** What stands before all else in the foot. */
+  told() {
+    const { data, pointer, state: { volume } } = this;
+    if (!data || !volume) return [];
+    return [...data.case.notes, leftOut(data, volume), pointer?.index ? positionOf(data.case, pointer.index) : ""];
   }
 }

@@ -15,6 +15,10 @@ from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 from scripts.screenshot import QUIET, answering, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
+SOFTWARE_GL = [flag for flag in QUIET if flag != "--disable-gpu"] + [
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+]
 
 
 @contextmanager
@@ -63,6 +67,14 @@ def playwright() -> Iterator[Playwright]:
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
     found = playwright.chromium.launch(executable_path=chromium, args=QUIET)
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="session")
+def gl_browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
+    """One whose WebGL2 runs on the processor."""
+    found = playwright.chromium.launch(executable_path=chromium, args=SOFTWARE_GL)
     yield found
     found.close()
 

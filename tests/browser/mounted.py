@@ -18,7 +18,7 @@ from playwright.sync_api import Page, Route
 from components.viewer.bundle import script, stylesheet
 from components.viewer.pane import Pane
 from components.viewer.payload import payload
-from xai_core.case import Case
+from xai_core.case import Case, Region
 
 ORIGIN = "http://viewer.test/"
 PAGE = """<!doctype html><meta charset="utf-8"><style>html, body { margin: 0; background: #000 }</style><div id="host"></div>
@@ -40,8 +40,11 @@ def show(
     panes: Sequence[Pane],
     settings: dict[str, Any],
     search: str = "",
-) -> None:
-    """Mount the viewer and wait until every pane is painted. ``search``: the address's query."""
+    contours: Sequence[Region] = (),
+    count: int | None = None,
+) -> dict[str, Any]:
+    """Mount the viewer and wait until every pane is painted; the data it was given. ``search``: the address's query,
+    ``count``: how many panes, where it is not one for the image and one a map."""
     files: dict[str, tuple[str, bytes]] = {
         "": ("text/html", PAGE.encode()),
         "viewer.js": ("text/javascript", script().encode()),
@@ -55,7 +58,7 @@ def show(
 
     media = SimpleNamespace(media_file_mgr=SimpleNamespace(add=add))
     monkeypatch.setattr(sys.modules[payload.__module__], "get_instance", lambda: media)
-    data = payload(case, panes, "mounted", settings, ())
+    data = payload(case, panes, "mounted", settings, contours)
     files["data.json"] = ("application/json", json.dumps(data).encode())
 
     def answer(route: Route) -> None:
@@ -71,11 +74,12 @@ def show(
     page.wait_for_function(
         "n => { const panes = [...document.getElementById('host').shadowRoot.querySelectorAll('[data-pane]')];"
         " return panes.length === n && panes.every((pane) => pane.dataset.state === 'ready'); }",
-        arg=len(panes) + 1,
+        arg=count or len(panes) + 1,
         polling=50,
         timeout=60_000,
     )
     painted(page)
+    return data
 
 
 def painted(page: Page) -> None:
@@ -88,9 +92,9 @@ def painter(page: Page) -> str:
     return page.locator(".viewer").get_attribute("data-painter") or ""
 
 
-def canvas(page: Page, pane: str) -> NDArray[np.uint8]:
-    """The composited picture of a pane, (h, w, 3)."""
-    found = page.locator(f'[data-pane="{pane}"] canvas[data-role="image"]').evaluate(
+def canvas(page: Page, pane: str, more: str = "") -> NDArray[np.uint8]:
+    """The composited picture of a pane, (h, w, 3); ``more`` attributes where several cells show it."""
+    found = page.locator(f'[data-pane="{pane}"]{more} canvas[data-role="image"]').evaluate(
         "c => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height);"
         " let s = ''; const step = 32768; for (let i = 0; i < d.data.length; i += step)"
         " s += String.fromCharCode.apply(null, d.data.subarray(i, i + step));"

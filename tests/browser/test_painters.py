@@ -12,20 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, Page, Playwright
+from playwright.sync_api import Browser, Page
 
 from components.viewer.pane import Pane
-from scripts.screenshot import QUIET
 from tests.browser.mounted import canvas, painted, painter, show
 from xai_core.case import Case, Geometry, Window, digest_of
 from xai_core.colours import colour_tables
 from xai_core.render import Grey, MapSheet, Overlay, View, composite, map_sheet, scopes
 
 pytestmark = pytest.mark.browser
-SOFTWARE_GL = [flag for flag in QUIET if flag != "--disable-gpu"] + [
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-]
 ROWS, COLUMNS = 210, 331
 
 # Stand-ins for what a machine may have. The first remembers contexts, so that a test can lose one.
@@ -55,13 +50,6 @@ FAILURES = {
     "no shader compiles": "GL.getShaderParameter = () => false;",
     "the memory is full": "GL.getError = () => 0x0505;",
 }
-
-
-@pytest.fixture(scope="module")
-def gl_browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
-    found = playwright.chromium.launch(executable_path=chromium, args=SOFTWARE_GL)
-    yield found
-    found.close()
 
 
 @pytest.fixture

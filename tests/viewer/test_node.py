@@ -10,6 +10,9 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from components.viewer.outline import outline
 from tests.conftest import absent
 from xai_core.render import View, axis_positions
 
@@ -37,16 +40,25 @@ def walks() -> list[dict[str, object]]:
     return found
 
 
+def outlines() -> list[dict[str, object]]:
+    """Masks of odd shapes, with holes, on the edge, and none."""
+    masks = [np.random.default_rng(seed).random((5 + seed, 9)) > 0.5 for seed in range(4)]
+    masks += [np.zeros((3, 4), bool), np.ones((3, 4), bool)]
+    return [{"mask": mask.astype(int).tolist(), "runs": outline(mask).tolist()} for mask in masks]
+
+
 def test_the_modules_pass_under_node(tmp_path: Path) -> None:
     node = shutil.which("node")
     if node is None:
         absent("node is not installed.")
     path = tmp_path / "walks.json"
     path.write_text(json.dumps(walks()))
+    drawn = tmp_path / "outlines.json"
+    drawn.write_text(json.dumps(outlines()))
     done = subprocess.run(
         [node, "--test", "tests/viewer/"],
         cwd=ROOT,
-        env={**os.environ, "LIGHTBOX_WALKS": str(path)},
+        env={**os.environ, "LIGHTBOX_WALKS": str(path), "LIGHTBOX_OUTLINES": str(drawn)},
         capture_output=True,
         text=True,
         timeout=120,

@@ -10,7 +10,10 @@ import { askedDrawing, isSoftware } from "../../components/viewer/drawing.js";
 import { halfToNumber, numberToHalf } from "../../components/viewer/half.js";
 import { SHORTCUTS, shortcutFor } from "../../components/viewer/input.js";
 import { bestGrid } from "../../components/viewer/layout.js";
+import { hungPlace, indexOfPlace, outlineOf } from "../../components/viewer/planes.js";
 import { filteredShare, greyTable, scopes } from "../../components/viewer/luts.js";
+import { tiles } from "../../components/viewer/cells.js";
+import { atPlace, atSlice, sliceAtCursor, sliceWords } from "../../components/viewer/volumestate.js";
 import { lengthOf, withEnd, withRuler, withUndone, withoutRuler } from "../../components/viewer/rulers.js";
 import {
   DEFAULT_SETTINGS, askedFilter, firstState, lookOf, panned, rotated, toggledLink, viewOf, wholeFilm, withFilterEnd, withLook, zoomedAt,
@@ -123,7 +126,7 @@ test("by default maps of one unit share a scale only where none of them would va
 });
 
 test("a ruler measures in millimetres by both spacings, and in pixels where the file gives none", () => {
-  const ruler = { pane: "image", ends: /** @type {any} */ ([{ row: 0, column: 0 }, { row: 30, column: 40 }]) };
+  const ruler = { pane: "image", where: "", ends: /** @type {any} */ ([{ row: 0, column: 0 }, { row: 30, column: 40 }]) };
   assert.equal(lengthOf(ruler, [0.2, 0.2], "patient"), "10.0 mm");
   assert.equal(lengthOf(ruler, [0.1, 0.1], "detector"), "5.0 mm at the detector");
   assert.equal(lengthOf(ruler, null, ""), "50 px (no spacing in file)");
@@ -153,7 +156,7 @@ test("five films of portrait shape fill a landscape area without an empty row", 
 });
 
 test("no two shortcuts answer to one key", () => {
-  for (const key of "0123456fgixyruhbmlsz,.?+-") {
+  for (const key of "0123456fgixyruhbmlszacoqv,.?+-") {
     const event = /** @type {any} */ ({ key, shiftKey: false, altKey: false, ctrlKey: false, metaKey: false, code: "" });
     assert.ok(SHORTCUTS.filter((shortcut) => shortcut.match && shortcut.match(event) !== null).length <= 1, key);
   }
@@ -197,6 +200,47 @@ test("film and map are read at the same places along an axis and among all codes
         const [mapRow, mapColumn] = isStraight ? [cells.y.first[down], cells.x.first[across]] : [cells.x.first[across], cells.y.first[down]];
         assert.equal(flatCells.y.first[down] + flatCells.x.first[across], mapRow * map.columns + mapColumn);
       }
+    }
+  }
+});
+
+test("outlines of a slice are those that films get from the server", (t) => {
+  const path = process.env.LIGHTBOX_OUTLINES;
+  if (!path) return t.skip("run by tests/viewer/test_node.py, which writes the server's outlines");
+  /** @param {number[][]} runs */
+  const sorted = (runs) => runs.map(String).sort();
+  for (const { mask, runs } of JSON.parse(readFileSync(path, "utf8"))) {
+    const found = outlineOf(Uint8Array.from(mask.flat()), mask.length, mask[0].length);
+    const rows = Array.from({ length: found.length / 4 }, (_, at) => [...found.slice(4 * at, 4 * at + 4)]);
+    assert.deepEqual(sorted(rows), sorted(runs));
+  }
+});
+
+const CORONAL = { name: "coronal", axes: [1, 0, 2], flips: [true, true, false], letters: [], slices: 44, shape: [14, 36, 5, 1], spacing: null };
+const VOLUME = /** @type {any} */ ({ shape: [14, 44, 36], planes: [CORONAL], affine: null });
+const SOMEWHERE = /** @type {any} */ ({ cursor: [3, 7, 11] });
+
+test("a place of a plane and its sample are one and the same, both ways", () => {
+  const place = hungPlace(CORONAL, VOLUME.shape, [3, 7, 11]);
+  assert.deepEqual(place, [36, 10, 11]);
+  assert.deepEqual(indexOfPlace(CORONAL, VOLUME.shape, place), [3, 7, 11]);
+});
+
+test("the crosshair goes to a slice, keeps its place there and never leaves the volume", () => {
+  assert.deepEqual(atSlice(VOLUME, SOMEWHERE, "coronal", 0).cursor, [3, 43, 11]);
+  assert.deepEqual(atSlice(VOLUME, SOMEWHERE, "coronal", Infinity).cursor, [3, 0, 11]);
+  assert.deepEqual(atPlace(VOLUME, SOMEWHERE, "coronal", -4, 99, 3.6).cursor, [0, 43, 4]);
+  assert.equal(sliceAtCursor(VOLUME, SOMEWHERE, "coronal"), 36);
+  assert.equal(sliceWords(VOLUME, SOMEWHERE, "coronal", 36), "37/44");
+});
+
+test("a mosaic goes from end to end, in order, with the crosshair's slice, and scrolling changes few of its tiles", () => {
+  for (const slices of [1, 5, 24, 25, 155]) {
+    for (let cursor = 0; cursor < slices; cursor++) {
+      const found = tiles(slices, cursor);
+      assert.ok(found.length <= 24 && found.includes(cursor) && found.every((slice, at) => at === 0 || slice > found[at - 1]));
+      const next = tiles(slices, Math.min(cursor + 1, slices - 1));
+      assert.ok(found.filter((slice, at) => slice !== next[at]).length <= 2);
     }
   }
 });
