@@ -122,7 +122,7 @@ class _SlowAttention(TorchFunctionMode):
 
 def hides_operations(module: nn.Module) -> bool:
     """Whether a part of ``module`` is a program that cannot be looked into: scripted, or marked by ``is_opaque``."""
-    return any(
+    return isinstance(module, nn.Module) and any(
         isinstance(part, torch.jit.ScriptModule) or getattr(part, "is_opaque", False) for part in module.modules()
     )
 

@@ -20,6 +20,7 @@ CUT = """() => {
   return [...document.querySelectorAll('*')].filter((e) => e.shadowRoot).flatMap((e) => {
     const root = e.shadowRoot, found = [];
     for (const select of root.querySelectorAll('.toolbar select')) {
+      if (select.offsetWidth === 0) continue;
       const style = getComputedStyle(select);
       canvas.font = `${style.fontSize} ${style.fontFamily}`;
       const arrow = 14;
@@ -50,7 +51,7 @@ def opened(request: pytest.FixtureRequest, browser: Browser, address: str) -> An
 def rows_of_tools(page: Page) -> int:
     """Rows in which the toolbar's groups stand, by the middles of their boxes."""
     return page.locator(".toolbar").evaluate(
-        "bar => new Set([...bar.children].map((e) => { const b = e.getBoundingClientRect();"
+        "bar => new Set([...bar.children].filter((e) => !e.hidden).map((e) => { const b = e.getBoundingClientRect();"
         " return Math.round(b.top + b.height / 2); })).size"
     )
 
