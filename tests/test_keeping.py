@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -13,6 +15,7 @@ from tests.oracles.gradients import gradient
 from tests.oracles.test_oracles import deviation
 from xai_core.keeping import FOR_GRADIENTS, FOR_RULES, Keeping
 from xai_core.propagate import gradient_walk
+from xai_core.steps import Recording, Step
 
 
 def bytes_held(module: nn.Module, x: Tensor, keeping: Keeping) -> int:
@@ -79,3 +82,38 @@ def test_the_segmenter_too() -> None:
 def test_it_holds_less_than_half(network: str) -> None:
     module, x = small(network)
     assert bytes_held(module, x, FOR_GRADIENTS) < 0.5 * bytes_held(module, x, FOR_RULES)
+
+
+@pytest.mark.parametrize(
+    "explainer", ["lrp-epsilon-plus", "lrp-gamma", "rap", "gradient", "guided-backprop", "deeplift", "grad-cam"]
+)
+def test_an_explanation_leaves_nothing_for_the_collector(explainer: str) -> None:
+    """Samples that wait for the collector are memory the next walk must take anew."""
+    module, x = ConvolutionsAndMore().eval(), torch.randn(1, 1, 32, 32)
+    xc.attribute(module, x, explainer=explainer, target=0)
+    gc.collect()
+    gc.disable()
+    try:
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        xc.attribute(module, x, explainer=explainer, target=0)
+        gc.collect()
+        left = [thing for thing in gc.garbage if isinstance(thing, Recording | Step)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert left == []
+
+
+class ConvolutionsAndMore(nn.Module):
+    """Convolutions, a pool, a gate that autograd goes through, and a head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = F.max_pool2d(F.relu(self.first(x)), 2)
+        x = F.avg_pool2d(F.relu(self.second(x)), 2)
+        return self.head(F.silu(x).mean((2, 3)))

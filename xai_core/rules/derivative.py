@@ -167,25 +167,9 @@ def _overwrite(recording: Recording, step: Step, grad: Tensor) -> list[tuple[Val
 def _by_autograd(recording: Recording, step: Step, grads: Sequence[Tensor | None]) -> Iterator[tuple[Value, Tensor]]:
     """The operation run again on detached inputs under autograd; its in-place form on clones."""
     leaves: dict[int, tuple[Value, Tensor]] = {}
-
-    def leaf(argument: Any) -> Any:
-        if isinstance(argument, Value):
-            if argument.is_constant:
-                return argument.tensor
-            if argument.index not in leaves:
-                if step.operation in SHAPE_ONLY:
-                    samples = torch.zeros(argument.shape, dtype=argument.dtype, device=recording.output.device)
-                else:
-                    samples = recording.tensor(argument).detach().clone()
-                leaves[argument.index] = (argument, samples.requires_grad_(samples.is_floating_point()))
-            return leaves[argument.index][1]
-        if isinstance(argument, list | tuple):
-            return [leaf(part) for part in argument]
-        return argument
-
     with torch.enable_grad():
-        arguments = [leaf(argument) for argument in step.arguments]
-        options = {name: leaf(option) for name, option in step.options.items()}
+        arguments = [_leaf(argument, recording, step, leaves) for argument in step.arguments]
+        options = {name: _leaf(option, recording, step, leaves) for name, option in step.options.items()}
         arguments = [a.clone() if isinstance(a, Tensor) and a.requires_grad else a for a in arguments]
         results = step.function(*arguments, **options)
     results = [results] if isinstance(results, Tensor) else list(results)
@@ -200,6 +184,26 @@ def _by_autograd(recording: Recording, step: Step, grads: Sequence[Tensor | None
     for (value, _), gradient in zip(own, found, strict=True):
         if gradient is not None:
             yield value, gradient
+
+
+def _leaf(argument: Any, recording: Recording, step: Step, leaves: dict[int, tuple[Value, Tensor]]) -> Any:
+    """``argument`` with a detached tensor in the place of every value, new ones noted in ``leaves``.
+
+    No closure that calls itself: it would hold the recording until the collector comes by.
+    """
+    if isinstance(argument, Value):
+        if argument.is_constant:
+            return argument.tensor
+        if argument.index not in leaves:
+            if step.operation in SHAPE_ONLY:
+                samples = torch.zeros(argument.shape, dtype=argument.dtype, device=recording.output.device)
+            else:
+                samples = recording.tensor(argument).detach().clone()
+            leaves[argument.index] = (argument, samples.requires_grad_(samples.is_floating_point()))
+        return leaves[argument.index][1]
+    if isinstance(argument, list | tuple):
+        return [_leaf(part, recording, step, leaves) for part in argument]
+    return argument
 
 
 def laid_out(grad: Tensor) -> Tensor:
