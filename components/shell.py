@@ -19,7 +19,7 @@ _STYLE = Path(__file__).with_name("style.css")
 _APP = Path(__file__).parents[1] / "app.py"
 
 
-@st.cache_resource(show_spinner=False)
+@st.cache_resource(show_spinner="Loading the models")
 def engine() -> Engine:
     """The one engine of this server, shared by all sessions; shipped models and explainers are loaded before the first asks.
 
