@@ -7,6 +7,7 @@ this process when it is opened, and what was changed on the way is refused by it
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import logging
 import tomllib
@@ -36,6 +37,13 @@ def manifest_cards(shelf: Path = SHELF) -> dict[str, Card]:
     path = shelf / "manifest.toml"
     if not path.is_file():
         return {}
+    stamp = path.stat()
+    return dict(_manifest(path, stamp.st_mtime_ns, stamp.st_size))
+
+
+@functools.lru_cache(maxsize=8)
+def _manifest(path: Path, _changed: int, _bytes: int) -> Mapping[str, Card]:
+    """The cards of a manifest, read once as long as its file stays as it is: pages ask for them at every run."""
     return {name: card_of({"name": name, "shipped": True, **table}) for name, table in toml_of(path).items()}
 
 
