@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
+
+from xai_core.jobs import Job
 
 ROOT = Path(__file__).resolve().parents[2]
 FAST = ["lrp-epsilon-plus", "grad-cam"]
@@ -26,8 +29,20 @@ def opened(explainers: list[str] = FAST) -> AppTest:
     return settled(app.run())
 
 
+def page(name: str) -> AppTest:
+    """The page of ``pages/NAME.py``, inside its frame."""
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=180).switch_page(f"pages/{name}.py").run()
+    assert not app.exception, app.exception
+    return app
+
+
 def settled(app: AppTest) -> AppTest:
     """Wait for the session's job, then run the page once more."""
+    return after(app, [app.session_state["job"]])
+
+
+def after(app: AppTest, jobs: Iterable[Job]) -> AppTest:
+    """Wait for ``jobs``, then run the page once more."""
     assert not app.exception, app.exception
-    assert app.session_state["job"].wait(120)
+    assert all(job.wait(120) for job in jobs)
     return app.run()

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
 import xai_core as xc
-from tests.pages.conftest import ROOT
+from tests.pages.conftest import after, page
 
 HONEST, CHEAT = "cxr-resnet18", "cxr-resnet18-study"
 
 
 @pytest.fixture
-def app(tmp_path, monkeypatch):
-    monkeypatch.setenv("LIGHTBOX_CACHE", str(tmp_path))
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=180).switch_page("pages/clever_hans.py").run()
-    assert not app.exception, app.exception
-    return settled(app)
+def app() -> AppTest:
+    return settled(page("clever_hans"))
 
 
 def settled(app: AppTest) -> AppTest:
-    end = time.monotonic() + 120
-    while not app.session_state["hans-comparison"].done and time.monotonic() < end:
-        time.sleep(0.2)
-    return app.run()
+    return after(app, app.session_state["hans-comparison"].jobs.values())
 
 
 def table(app: AppTest, head: str) -> list[list[str]]:

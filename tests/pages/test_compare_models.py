@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.pages.conftest import ROOT
+from tests.pages.conftest import after, page
 
 
 @pytest.fixture
-def app(tmp_path, monkeypatch):
-    monkeypatch.setenv("LIGHTBOX_CACHE", str(tmp_path))
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=180)
-    app.run()
-    app.switch_page("pages/compare_models.py")
-    return app.run()
+def app() -> AppTest:
+    return page("compare_models")
 
 
 def settled(app: AppTest) -> AppTest:
-    end = time.monotonic() + 120
-    while not app.session_state["compared-comparison"].done and time.monotonic() < end:
-        time.sleep(0.2)
-    return app.run()
+    return after(app, app.session_state["compared-comparison"].jobs.values())
 
 
 def test_every_film_model_stands_there_with_one_explainer_and_one_label(app):

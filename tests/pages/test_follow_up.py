@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.pages.conftest import ROOT
+from tests.pages.conftest import after, page
 
 
 @pytest.fixture
-def app(tmp_path, monkeypatch):
-    monkeypatch.setenv("LIGHTBOX_CACHE", str(tmp_path))
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=180).switch_page("pages/follow_up.py").run()
-    assert not app.exception, app.exception
-    return app
+def app() -> AppTest:
+    return page("follow_up")
 
 
 def settled(app: AppTest) -> AppTest:
-    end = time.monotonic() + 120
-    while not all(job.done for job in app.session_state["series-jobs"]) and time.monotonic() < end:
-        time.sleep(0.2)
-    return app.run()
+    return after(app, app.session_state["series-jobs"])
 
 
 def test_days_stand_in_order_each_with_its_map(app):

@@ -7,14 +7,12 @@ from streamlit.testing.v1 import AppTest
 
 import xai_core as xc
 from components import cards
-from tests.pages.conftest import ROOT
+from tests.pages.conftest import page
 
 
 @pytest.fixture(scope="module")
 def app() -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).switch_page("pages/models.py").run()
-    assert not app.exception, app.exception
-    return app
+    return page("models")
 
 
 def test_all_models_stand_in_one_table(app: AppTest) -> None:

@@ -14,8 +14,7 @@ from xai_core.models import Model
 from xai_core.models.card import Card
 from xai_core.quality.pixels import MEASURES, Pixels, pixels_of
 from xai_core.quality.statistics import Judged, Statistics, statistics_for
-from xai_core.trust import Finding, Level
-from xai_core.trust.badge import ordered
+from xai_core.trust.badge import Finding, Level, level_of, ordered, word_of
 
 KNOWN = "like known films"
 MIRRORED = "Whether a film is mirrored cannot be told reliably: look for the letter of the side."
@@ -43,12 +42,12 @@ class Quality:
     @property
     def level(self) -> Level:
         """That of the worst finding."""
-        return self.findings[0].level if self.findings else "good"
+        return level_of(self.findings)
 
     @property
     def word(self) -> str:
         """The worst finding's word, or that nothing speaks against the film."""
-        return next((found.word for found in self.findings if found.word), KNOWN)
+        return word_of(self.findings, KNOWN)
 
     @property
     def sentences(self) -> tuple[str, ...]:

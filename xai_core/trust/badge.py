@@ -6,7 +6,7 @@ books do not close, or that holds NaN, is "bad"; one that is unstable or lost mu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
@@ -32,6 +32,16 @@ class Finding:
     check: str = ""
 
 
+def level_of(findings: Sequence[Finding]) -> Level:
+    """That of the first finding, which is the worst; good where there is none."""
+    return findings[0].level if findings else "good"
+
+
+def word_of(findings: Sequence[Finding], otherwise: str) -> str:
+    """The first finding's word that is not empty, or ``otherwise``."""
+    return next((found.word for found in findings if found.word), otherwise)
+
+
 @dataclass(frozen=True)
 class Badge:
     """``findings`` of all checks, the worst first; ``notes``: sentences of the method; ``numbers`` on demand."""
@@ -43,12 +53,12 @@ class Badge:
     @property
     def level(self) -> Level:
         """That of the worst finding."""
-        return self.findings[0].level if self.findings else "good"
+        return level_of(self.findings)
 
     @property
     def word(self) -> str:
         """The worst finding's word, or that nothing speaks against the map."""
-        return next((found.word for found in self.findings if found.word), SOUND)
+        return word_of(self.findings, SOUND)
 
     @property
     def sentences(self) -> tuple[str, ...]:
