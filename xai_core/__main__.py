@@ -128,7 +128,7 @@ def explainers(as_json: AsJson = False) -> None:
     """The explainers by kind; as JSON with all they say of themselves and their parameters."""
     groups = grouped(xc.explainers().values())
     if as_json:
-        print_json([_declared(info) for infos in groups.values() for info in infos])
+        print_json([{**_declared(info), "group": info.group} for infos in groups.values() for info in infos])
         return
     for title, infos in groups.items():
         out.print(f"[bold]{title}[/bold]")
@@ -139,6 +139,22 @@ def explainers(as_json: AsJson = False) -> None:
                 for info in infos
             ],
         )
+
+
+@app.command()
+def metrics(as_json: AsJson = False) -> None:
+    """The metrics of maps; as JSON with all they say of themselves and their options."""
+    found = xc.metrics().values()
+    if as_json:
+        print_json([_declared(info) for info in found])
+        return
+    print_table(
+        ("name", "better", "range", "needs", "summary"),
+        [
+            (info.name, info.direction, f"{info.range[0]:g} to {info.range[1]:g}", ", ".join(info.needs), info.summary)
+            for info in found
+        ],
+    )
 
 
 @app.command()
@@ -162,11 +178,10 @@ def doctor(as_json: AsJson = False) -> None:
         )
 
 
-def _declared(info: xc.ExplainerInfo) -> dict[str, Any]:
-    """All that an explainer declares, ready for JSON; ``parameters`` by name."""
+def _declared(info: xc.ExplainerInfo | xc.MetricInfo) -> dict[str, Any]:
+    """All that an explainer or a metric declares, ready for JSON; ``parameters`` by name."""
     plain = {f.name: getattr(info, f.name) for f in fields(info) if f.name not in ("run", "parameters")}
-    parameters = {parameter.name: asdict(parameter) for parameter in info.parameters}
-    return {**plain, "group": info.group, "parameters": parameters}
+    return {**plain, "parameters": {parameter.name: asdict(parameter) for parameter in info.parameters}}
 
 
 def _parameters(explainer: str, settings: list[str]) -> dict[str, Any]:
