@@ -17,6 +17,7 @@ from xai_core.console import AsJson, Settings, out, pairs, print_json, print_tab
 from xai_core.errors import ParameterError
 from xai_core.explain import explainer_named
 from xai_core.explainers.registry import grouped
+from xai_core.filter_study_command import filter_study
 from xai_core.models import chosen_device
 from xai_core.readers.digit import read_digit
 from xai_core.report import save, sidecar
@@ -25,6 +26,7 @@ from xai_core.weights_commands import weights
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(weights, name="weights")
+app.command("filter-study")(filter_study)
 READERS = {"digit": read_digit}
 """Readers of what is no film, by the model's modality."""
 

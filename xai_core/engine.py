@@ -14,7 +14,7 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Any
 import torch
 
 from xai_core.case import Case
+from xai_core.errands import Errand, Errands, Result, Work
 from xai_core.errors import Cancelled, LightboxError, MemoryLimitError, ParameterError
 from xai_core.explain import Explanation, explain_all
 from xai_core.explainers.registry import ExplainerInfo
@@ -63,6 +64,7 @@ class Engine:
         self.results = Results(ResultStore(cache_dir, disk_bytes), memory_bytes)
         self._predictions: Memory[Prediction] = Memory(memory_bytes // 4)
         self._qualities: Memory[Quality] = Memory(memory_bytes // 64)
+        self._errands = Errands(memory_bytes // 4, told)
         self._device = device
         self._load = load
         self._compute = compute
@@ -154,10 +156,17 @@ class Engine:
                 flights[name, target] = self._flight(batch, name, target, explanation.parameters)
         return self._started(batch, flights)
 
+    def errand(self, model_name: str, title: str, key: Hashable, work: Work[Result]) -> Errand[Result]:
+        """Start ``work`` on a model and return at once; it takes its turn like a map, and what it brings is kept in memory.
+
+        ``key``: all that decides the result beside the model's weights. A fault becomes the errand's error, never an exception here.
+        """
+        return self._errands.start(title, model_name, self.model(model_name), self._slots[model_name].turn, key, work)
+
     def close(self, seconds: float = 10.0) -> None:
         """Cancel all that is under way and wait for it to end: torch aborts a process that ends while a thread of it computes."""
         with self._lock:
-            workers = list(self._workers)
+            workers = [*self._workers, *self._errands.cancelled()]
             for batch in self._batches.values():
                 batch.cancel.set()
         end = time.monotonic() + seconds
@@ -290,7 +299,7 @@ def told(problem: BaseException, what: str, model_name: str) -> LightboxError:
     where = " < ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames[-4:]))
     log.error("%s failed on %s: %s at %s", what, model_name, type(problem).__name__, where)
     return LightboxError(
-        f"{what} failed on this film because of a fault of the program ({type(problem).__name__}).",
+        f"{what} failed on this image because of a fault of the program ({type(problem).__name__}).",
         "Choose another explainer, and report the line that the log now holds.",
     )
 

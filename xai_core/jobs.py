@@ -77,6 +77,10 @@ class Flight:
         """The map is there."""
         self._end(PaneState("ready", 1.0, 0.0, explanation=explanation))
 
+    def finish(self) -> None:
+        """It is done, and what came of it is no map."""
+        self._end(PaneState("ready", 1.0, 0.0))
+
     def fail(self, error: LightboxError) -> None:
         """The map will not come."""
         self._end(PaneState("error", error=error))

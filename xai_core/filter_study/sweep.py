@@ -54,6 +54,11 @@ class Sweep:
     problem: str = ""
 
     @property
+    def size_bytes(self) -> int:
+        """About what it takes in memory: its pictures."""
+        return sum(0 if one.picture is None else one.picture.nbytes for one in self.readings) + 8192
+
+    @property
     def bands(self) -> tuple[Band, ...]:
         """The filters, in order."""
         return tuple(reading.band for reading in self.readings)
