@@ -22,6 +22,7 @@ page = st.navigation(
         st.Page("pages/compare_models.py", title="Compare models"),
         st.Page("pages/follow_up.py", title="Follow-up"),
         st.Page("pages/clever_hans.py", title="Clever Hans"),
+        st.Page("pages/filter_study.py", title="Filter study"),
         st.Page("pages/digits.py", title="Digits"),
         st.Page("pages/methods.py", title="Methods"),
         st.Page("pages/models.py", title="Models"),

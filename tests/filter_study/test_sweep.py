@@ -12,7 +12,7 @@ import torch
 import xai_core as xc
 from tests.networks import UNet, randomised
 from tests.oracles import reference
-from tests.small_models import MODALITIES, lesion, volume, volume_model
+from tests.volumes import CHANNELS, lesion, volume, volume_model
 from xai_core.filter_study import RAW, STUDY_BANDS, Band, sweep, sweep_network
 
 CASE, LESION = volume(), lesion()
@@ -20,7 +20,7 @@ CASE, LESION = volume(), lesion()
 
 @pytest.fixture(scope="module")
 def model() -> xc.Model:
-    return volume_model(randomised(UNet(3, channels=3), 3))
+    return volume_model(randomised(UNet(3, channels=2), 3))
 
 
 @pytest.mark.parametrize("band", STUDY_BANDS, ids=lambda band: band.name)
@@ -58,7 +58,7 @@ def test_the_network_runs_once(model: xc.Model) -> None:
 def test_the_slice_shown_is_the_one_with_the_largest_lesion(swept) -> None:
     assert swept.slice_number == 4
     assert swept.truth_voxels == int(LESION.mask.sum())
-    assert swept.channels == MODALITIES
+    assert swept.channels == CHANNELS
     assert [band.name for band in swept.bands][:3] == ["raw", "pass 0–0.05", "pass 0–0.1"]
 
 
@@ -96,7 +96,7 @@ def test_other_networks_have_no_published_code(model: xc.Model) -> None:
     class Three(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.enter, self.out = torch.nn.Conv3d(3, 4, 1), torch.nn.Conv3d(12, 2, 1)
+            self.enter, self.out = torch.nn.Conv3d(2, 4, 1), torch.nn.Conv3d(12, 2, 1)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             x = torch.relu(self.enter(x))
@@ -110,8 +110,8 @@ def test_other_networks_have_no_published_code(model: xc.Model) -> None:
 
 def test_another_explainer_with_filters_may_be_swept(model: xc.Model) -> None:
     band = Band("pass", 0, 0.2)
-    found = sweep(model, CASE, LESION, bands=[band], explainer="lrp-epsilon-plus", target="Lesion", place="all")
-    alone = xc.explain(model, CASE, explainer="lrp-epsilon-plus", target="Lesion", **band.parameters("all"))
+    found = sweep(model, CASE, LESION, bands=[band], explainer="lrp-epsilon-plus", target="lesion", place="all")
+    alone = xc.explain(model, CASE, explainer="lrp-epsilon-plus", target="lesion", **band.parameters("all"))
     np.testing.assert_array_equal(found.readings[0].picture, alone.map[:, 4])
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import xai_core as xc
 from tests.networks import UNet, randomised
-from tests.small_models import lesion, volume, volume_model
+from tests.volumes import lesion, volume, volume_model
 from xai_core.case import Region
 
 METRICS = xc.metrics()
@@ -18,7 +18,7 @@ GIVEN = {"region": lesion(), "case": volume()}
 
 @pytest.fixture(scope="module")
 def model() -> xc.Model:
-    return volume_model(randomised(UNet(3, channels=3), 3))
+    return volume_model(randomised(UNet(3, channels=2), 3))
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import xai_core as xc
 from tests.networks import UNet, randomised
-from tests.small_models import MODALITIES, lesion, volume, volume_model
+from tests.volumes import CHANNELS, lesion, volume, volume_model
 from xai_core.metrics.modalities import ablation, insides, msfi, rank_agreement
 
 CASE, LESION = volume(), lesion()
@@ -20,12 +20,12 @@ CASE, LESION = volume(), lesion()
 
 @pytest.fixture(scope="module")
 def model() -> xc.Model:
-    return volume_model(randomised(UNet(3, channels=3), 3))
+    return volume_model(randomised(UNet(3, channels=2), 3))
 
 
 @pytest.fixture(scope="module")
 def explanation(model: xc.Model) -> xc.Explanation:
-    return xc.explain(model, CASE, explainer="lrp-epsilon-plus", target="Lesion")
+    return xc.explain(model, CASE, explainer="lrp-epsilon-plus", target="lesion")
 
 
 @pytest.mark.parametrize("fill", ["grey", "black"])
@@ -33,14 +33,14 @@ def test_ablation_is_what_the_target_loses(model: xc.Model, fill: str) -> None:
     x = model.prepare(CASE).tensor
     with torch.no_grad():
         whole = model.module(x)
-        where = whole[0].argmax(0) == 1
+        where = whole[0].softmax(0)[1] >= model.card.thresholds["lesion"]
         expected = []
-        for channel in range(len(MODALITIES)):
+        for channel in range(len(CHANNELS)):
             less = x.clone()
             less[0, channel] = x[0, channel].mean() if fill == "grey" else model.card.input.low
             expected.append(float(whole[0, 1][where].sum() - model.module(less)[0, 1][where].sum()))
-    found = ablation(model, CASE, "Lesion", fill)
-    assert list(found) == list(MODALITIES)
+    found = ablation(model, CASE, "lesion", fill)
+    assert list(found) == list(CHANNELS)
     np.testing.assert_allclose(list(found.values()), expected, rtol=1e-4, atol=1e-3)
 
 
@@ -64,7 +64,7 @@ def test_msfi_lies_between_the_least_and_the_greatest_share(seed: int, channels:
 
 
 def test_msfi_weighs_by_ablation_unless_told_otherwise(model: xc.Model, explanation: xc.Explanation) -> None:
-    weights = ablation(model, CASE, "Lesion")
+    weights = ablation(model, CASE, "lesion")
     found = xc.measure(explanation, "msfi", region=LESION, model=model, case=CASE)
     assert found.value == pytest.approx(msfi(explanation.raw, LESION.mask, list(weights.values())))
     equal = xc.measure(explanation, "msfi", region=LESION, importance="equal")

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from xai_core.case import Case, Region
 from xai_core.errors import Cancelled, LightboxError, ParameterError, RegionError
-from xai_core.explain import attribute, explainer_named, label_index
+from xai_core.explain import attribute, explainer_named, label_index, request_for
 from xai_core.filter_study.bands import STUDY_BANDS, Band
 from xai_core.filter_study.readings import Reading, read
 from xai_core.filter_study.variants import CODE, Published, beside, refuse_other_networks
@@ -88,7 +88,7 @@ def sweep(
 ) -> Sweep:
     """All ``bands`` on one case; ``region`` is the ground truth on the case's grid (None: what needs it is ``nan``).
 
-    ``explainer``: one with filters; ``place``: its ``filter_at``; ``target``: for explainers that know targets. ``compares_code``: walk the study's
+    ``explainer``: one with filters; ``place``: its ``filter_at``; ``target``: for explainers that know targets (None: a segmentation's last label, the lesion). ``compares_code``: walk the study's
     published code too. Raises :class:`LightboxError` for what cannot be explained and :class:`Cancelled` where the person stopped it.
     """
     if region is not None and region.mask.shape != case.space:
@@ -98,15 +98,21 @@ def sweep(
     truth = None
     if region is not None:
         truth = np.asarray(prepared.grid.to_input(region.mask[None].astype(np.float32))[0] >= 0.5)
+    info = explainer_named(explainer)
+    recording = record(model.module, x)
+    label, where = label_index(model, _lesion(model) if target is None else target), None
+    if info.target_dependent:
+        where = request_for(model, prepared, x, label, None, info, recording).where
     number = largest_slice(case, region) if case.kind == "volume" else None
     made = sweep_network(
-        model.module,
+        recording,
         x,
         truth,
         bands=bands,
         channels=with_channels(case, model.card.channels).channels,
         explainer=explainer,
-        target=label_index(model, target),
+        target=label,
+        where=where,
         bounds=model.card.input.bounds,
         place=place,
         parameters=parameters,
@@ -127,6 +133,7 @@ def sweep_network(
     channels: Sequence[str] = (),
     explainer: str = STUDY,
     target: int | None = None,
+    where: Tensor | None = None,
     bounds: tuple[float, float] | None = None,
     place: str = "blocks",
     parameters: Mapping[str, Any] | None = None,
@@ -137,7 +144,7 @@ def sweep_network(
 ) -> Sweep:
     """As :func:`sweep`, of any network and one sample x (1, C, *space) with ``truth`` (*space) on its grid.
 
-    ``kept``: what of a map (C, *space) is kept as its picture.
+    ``where``: the positions that are explained, for explainers that know targets. ``kept``: what of a map (C, *space) is kept as its picture.
     """
     _refuse(explainer, x, truth)
     begun = time.perf_counter()
@@ -154,7 +161,9 @@ def sweep_network(
         for variant in variants:
             _report(progress, cancel, (len(walked) + len(maps) / len(variants)) / len(alike))
             more = {**variant, **band.parameters(place)}
-            found = attribute(recording, explainer=explainer, target=target, bounds=bounds, cancel=cancel, **more)
+            found = attribute(
+                recording, explainer=explainer, target=target, where=where, bounds=bounds, cancel=cancel, **more
+            )
             maps.append(found.relevance[0].detach().to("cpu", torch.float32).numpy())
         picture = None if kept is None else kept(maps[0])
         reading = read(band, maps[0], given, truth, picture)
@@ -187,6 +196,10 @@ def largest_slice(case: Case, region: Region | None) -> int:
 def _hung_slice(case: Case, grid: Grid, number: int, relevance: NDArray[np.float32]) -> NDArray[np.float32]:
     plane = planes_of(case)[0]
     return np.stack([plane.slice_of(channel, number) for channel in grid.to_case(relevance)])
+
+
+def _lesion(model: Model) -> str | None:
+    return model.card.labels[-1] if model.card.task == "segmentation" else None
 
 
 def _refuse(explainer: str, x: Tensor, truth: Mask | None) -> None:
