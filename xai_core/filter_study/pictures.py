@@ -16,7 +16,7 @@ from xai_core.filter_study.readings import Reading
 from xai_core.filter_study.sweep import Sweep
 from xai_core.planes import planes_of
 from xai_core.readers.names import canonical
-from xai_core.render import Grey, MapSheet, Overlay, Sheet, View, case_sheet, composite_sheet, film_on_screen, map_sheet
+from xai_core.render import Grey, MapSheet, Overlay, Sheet, View, case_sheet, composite_sheet, map_on_screen, map_sheet
 from xai_core.render_volume import fitted
 
 Scale = Literal["modality", "map"]
@@ -72,6 +72,6 @@ def _grey(case: Case, place: int) -> Grey:
 
 def _edge(mask: NDArray[np.bool_], view: View) -> NDArray[np.bool_]:
     """The rim of a slice of a mask on the screen."""
-    codes, inside = film_on_screen(Sheet(np.ascontiguousarray(mask, dtype=np.uint8)), mask.shape, view)
-    held = (codes > 0) & inside
+    cells = MapSheet(Sheet(np.ascontiguousarray(mask, dtype=np.float16)), (1.0, 1.0), (0.0, 0.0), False)
+    held = map_on_screen(cells, mask.shape, view, smooth=False) > 0
     return np.asarray(held & ~binary_erosion(held))
