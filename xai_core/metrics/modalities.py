@@ -14,24 +14,29 @@ What it tells: whether the map gives most to the modalities that the network nee
 What it cannot tell: what modalities are worth together. Where two carry the same, either alone can be spared and both seem
 worth nothing; what replaces a modality is itself something that the network never saw.
 
-Our reading: w_m is the importance where it is positive, else zero (the study takes Shapley values, which ask for every combination
-of modalities); a modality without positive relevance has nothing inside, so it counts as zero with its full weight.
+Our reading: w_m is the importance where it is positive, else zero. The study takes Shapley values, the mean of what m adds to every
+combination of the others, which costs 2^M passes for M modalities; they are an option, ablation is the default. A modality without positive relevance has nothing inside, so it counts as zero with its full weight.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.stats import kendalltau, spearmanr
+from torch import Tensor
 
 from xai_core.case import Case
-from xai_core.errors import TargetError
-from xai_core.explain import explain
+from xai_core.errors import ParameterError, TargetError
+from xai_core.explain import explain, explainer_named, label_index, request_for
 from xai_core.explainers.fills import SOFT_FILLS
+from xai_core.explainers.scoring import Scoring, fill_of
 from xai_core.metrics.asked import Asked, refuse_missing
 from xai_core.metrics.registry import Measured, metric
 from xai_core.modalities import shares
@@ -45,11 +50,13 @@ _IMPORTANCE = Parameter(
     "importance",
     "choice",
     "ablation",
-    "Weights: what modalities are worth, or all alike.",
-    choices=("ablation", "equal"),
+    "Weights: what is lost without a modality, its Shapley value, or all alike.",
+    choices=("ablation", "shapley", "equal"),
 )
 _STATISTIC = Parameter("statistic", "choice", "kendall", "Rank correlation.", choices=("kendall", "spearman"))
 _SOURCE = "Jin, Li, Hamarneh 2022, AAAI, arXiv 2203.06487"
+MOST = 8
+"""Modalities of which Shapley values are taken: 256 passes."""
 Weights = NDArray[np.float64]
 
 
@@ -72,6 +79,51 @@ def ablation(
         model, case, explainer="occlusion", target=target, by="modality", fill=fill, progress=listener, cancel=cancel
     )
     return dict(zip(model.card.channels, (float(channel.flat[0]) for channel in found.raw), strict=True))
+
+
+def shapley(
+    model: Model,
+    case: Case,
+    target: str | int | None = None,
+    fill: str = "grey",
+    *,
+    progress: Callable[[float], None] | None = None,
+    cancel: threading.Event | None = None,
+) -> dict[str, float]:
+    """Exact Shapley values of the modalities for the target's logit, by channel: together f(x) - f(all replaced).
+
+    Arguments and errors as :func:`ablation`; more than ``MOST`` modalities are refused, for passes double with each.
+    """
+    count = len(model.card.channels)
+    if not 2 <= count <= MOST:
+        raise ParameterError(
+            f"{count} modalities have no Shapley values here.", f"Take ablation, or 2 to {MOST} of them."
+        )
+    prepared = model.prepare(case)
+    x = prepared.tensor.to(model.device)
+    request = request_for(model, prepared, x, label_index(model, target), None, explainer_named("occlusion"))
+    request.progress, request.cancel = progress, cancel
+    kept = list(product((False, True), repeat=count))
+    scoring = Scoring(request, "logit", len(kept))
+    own, replacement = x[0], fill_of(request, 0, fill)
+
+    def copies(part: range) -> Tensor:
+        shape = (count,) + (1,) * (x.ndim - 2)
+        masks = [torch.tensor(kept[at], device=x.device).reshape(shape) for at in part]
+        return torch.stack([torch.where(mask, own, replacement) for mask in masks])
+
+    worth = dict(zip(kept, scoring.of(0, len(kept), copies).double().tolist(), strict=True))
+    return {name: _added(worth, place, count) for place, name in enumerate(model.card.channels)}
+
+
+def _added(worth: Mapping[tuple[bool, ...], float], place: int, count: int) -> float:
+    """The mean of what the modality ``place`` adds, over all orders in which modalities may come."""
+    total = 0.0
+    for without in (kept for kept in worth if not kept[place]):
+        others = sum(without)
+        share = math.factorial(others) * math.factorial(count - others - 1) / math.factorial(count)
+        total += share * (worth[(*without[:place], True, *without[place + 1 :])] - worth[without])
+    return total
 
 
 def insides(relevance: NDArray[Any], mask: NDArray[np.bool_]) -> Weights:
@@ -112,8 +164,8 @@ def modality_specific_feature_importance(asked: Asked, options: Mapping[str, Any
     relevance, mask = asked.explanation.raw, asked.mask_of_input
     by_channel = dict(zip(asked.channels, insides(relevance, mask).tolist(), strict=True))
     weights: Sequence[float] = [1.0] * len(relevance)
-    if options["importance"] == "ablation":
-        importance, reason = _importance("msfi", asked, options["fill"])
+    if options["importance"] in _WORTHS:
+        importance, reason = _importance("msfi", asked, options["fill"], options["importance"])
         if reason:
             return Measured("msfi", float("nan"), by_channel, reason)
         weights = list(importance.values())
@@ -143,17 +195,19 @@ def modality_agreement(asked: Asked, options: Mapping[str, Any]) -> Measured:
     return Measured("modality-agreement", value, importance, reason)
 
 
-def _importance(name: str, asked: Asked, fill: str) -> tuple[dict[str, float], str]:
-    """Importance by ablation, or none and why not."""
+def _importance(name: str, asked: Asked, fill: str, way: str = "ablation") -> tuple[dict[str, float], str]:
+    """What modalities are worth, or nothing and why not."""
     refuse_missing(name, asked, ("model", "case"))
     assert asked.model is not None
     assert asked.case is not None
     if len(asked.explanation.raw) < 2:
         return {}, "The network reads one modality only, so there is none to compare."
     try:
-        return ablation(asked.model, asked.case, asked.explanation.target, fill), ""
+        return _WORTHS[way](asked.model, asked.case, asked.explanation.target, fill), ""
     except TargetError as problem:
         return {}, f"Modalities cannot be taken away: {problem.sentence}"
 
 
-__all__ = ["ablation", "insides", "msfi", "rank_agreement"]
+_WORTHS: Mapping[str, Callable[[Model, Case, str, str], dict[str, float]]] = {"ablation": ablation, "shapley": shapley}
+
+__all__ = ["ablation", "insides", "msfi", "rank_agreement", "shapley"]
