@@ -19,7 +19,7 @@ from xai_core.errands import Errand
 from xai_core.filter_study import MEASURES, STUDY_BANDS, Sweep, long_table, sweep, sweet_spot, table
 from xai_core.filter_study.account import markdown, published_table, statements
 from xai_core.filter_study.pictures import slice_picture
-from xai_core.filter_study.summary import area_table
+from xai_core.filter_study.summary import area_table, is_spiky
 from xai_core.filter_study.sweep import STUDY
 from xai_core.planes import planes_of
 
@@ -38,6 +38,11 @@ network. And a filter chosen by the outline of the same case was chosen with the
 CODE = (
     "The study's published code takes the relevance of every skip from the wrong half of the cut, halves where branches meet, and treats "
     "the first layer in its own way. Correlation 1: the same map; 0: nothing in common. The columns with + say what the code's map adds."
+)
+
+SPIKES = (
+    "The raw map is a few peaks: almost nothing reaches half of its greatest value. The study's rule divides by the sum of positive weights "
+    "times inputs, which comes close to zero where inputs are negative, as standardised intensities are. See LRP epsilon-plus beside it."
 )
 
 
@@ -116,6 +121,8 @@ def walks(compares_code: bool) -> int:
 def results(volume: Volume, swept: Sweep) -> None:
     """Everything that a sweep says, from the answer to the tables."""
     _headline(swept)
+    if is_spiky(swept):
+        st.warning(SPIKES, icon=":material/info:")
     with st.expander("What this means, and what does not follow", expanded=True):
         st.markdown(MEANING)
     if swept.truth_voxels:

@@ -11,7 +11,7 @@ import pytest
 from sklearn.metrics import auc
 
 from xai_core.filter_study import RAW, STUDY_BANDS, Band, Reading, Sweep, curves, long_table, sweet_spot, table
-from xai_core.filter_study.summary import area_table
+from xai_core.filter_study.summary import FEW, area_table, is_spiky
 
 CHANNELS = ("ADC", "Tmax")
 
@@ -62,6 +62,13 @@ def test_undefined_channels_are_left_out_and_without_truth_there_is_no_sweet_spo
     assert found.band == first
     assert sweet_spot(swept({RAW: [0.5, 0.5]})) is None
     assert sweet_spot(swept({first: [np.nan, np.nan]})) is None
+
+
+def test_a_map_of_a_few_peaks_is_told_from_others() -> None:
+    band = Band("pass", 0, 0.1)
+    assert is_spiky(swept({RAW: [0.0, 0.0]}, lit=FEW / 2))
+    assert not is_spiky(swept({RAW: [0.0, 0.0]}, lit=2 * FEW))
+    assert not is_spiky(swept({band: [0.0, 0.0]}, lit=FEW / 2))
 
 
 def test_figure_3_has_a_row_a_filter_and_a_column_a_modality() -> None:

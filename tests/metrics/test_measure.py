@@ -11,6 +11,7 @@ import xai_core as xc
 from tests.networks import UNet, randomised
 from tests.volumes import lesion, volume, volume_model
 from xai_core.case import Region
+from xai_core.models import Ensemble
 
 METRICS = xc.metrics()
 GIVEN = {"region": lesion(), "case": volume()}
@@ -80,6 +81,12 @@ def test_a_bad_question_is_a_sentence(
 ) -> None:
     with pytest.raises(xc.LightboxError, match=words):
         xc.measure(explanation, metric, **{"model": model, **GIVEN, **more})
+
+
+def test_an_ensemble_is_measured_member_by_member(model: xc.Model, explanation: xc.Explanation) -> None:
+    whole = Ensemble(**vars(model), members=(model,))
+    with pytest.raises(xc.LightboxError, match="members of an ensemble"):
+        xc.measure(explanation, "input-inclusivity", model=whole, case=GIVEN["case"])
 
 
 def test_a_metric_is_registered_once() -> None:

@@ -19,6 +19,8 @@ from xai_core.filter_study.summary import area_table, mean_of, sweet_spot, table
 from xai_core.filter_study.sweep import Sweep
 from xai_core.filter_study.variants import Published
 
+SAME = 0.01
+"""Inclusivities that differ by less are called alike."""
 _ARRAYS = (*MEASURES, "greatest")
 
 
@@ -75,8 +77,8 @@ def statements(swept: Sweep) -> list[Statement]:
             f"{higher} of {len(weak)} filters (0, α) above raw ({raw:.3f}); the best reaches {top_weak:.3f}",
         ),
         Statement(
-            "Keeping the strongest relevance alone takes in no more of it.",
-            top_strong <= raw + 1e-9,
+            f"Keeping the strongest relevance alone takes in no more of it (to {SAME:g}).",
+            top_strong <= raw + SAME,
             f"filters (α, 1) reach {top_strong:.3f} against {raw:.3f} raw, {change:.3f} away at most",
         ),
         Statement(

@@ -21,6 +21,7 @@ from xai_core.filter_study.sweep import Sweep
 from xai_core.rules.filters import FilterMode
 
 TIED = 1e-9
+FEW = 1e-4
 MEAN = "mean"
 _SIDES: tuple[Side, ...] = ("weak", "strong")
 
@@ -97,6 +98,11 @@ def curves(swept: Sweep, measure: str = "truth_inclusivity") -> list[Curve]:
                 alphas = np.array([swept.bands[at].alpha for at in places])
                 found.append(Curve(mode, side, alphas, values[places]))
     return found
+
+
+def is_spiky(swept: Sweep) -> bool:
+    """Whether the raw map is little more than a few peaks: less than ``FEW`` of each modality is above half of its greatest value."""
+    return any(reading.band.is_raw and float(reading.lit.max()) < FEW for reading in swept.readings)
 
 
 def sweet_spot(swept: Sweep) -> SweetSpot | None:

@@ -14,7 +14,7 @@ from xai_core.case import Case, Region
 from xai_core.errors import ParameterError, RegionError
 from xai_core.explain import Explanation
 from xai_core.metrics.registry import Measured, MetricInfo, Need, metrics
-from xai_core.models import Model
+from xai_core.models import Ensemble, Model
 
 Mask = NDArray[np.bool_]
 _REMEDIES: Mapping[Need, str] = {
@@ -107,6 +107,10 @@ def _refuse(info: MetricInfo, asked: Asked) -> None:
     refuse_missing(info.name, asked, info.needs)
     if asked.case is not None and asked.case.digest != explanation.case_digest:
         raise ParameterError("The map is of another case.", _REMEDIES["case"])
+    if isinstance(asked.model, Ensemble):
+        raise ParameterError(
+            "The members of an ensemble are fed each in its own way.", "Measure the map of each member."
+        )
     if asked.model is not None and asked.model.card.name != explanation.model:
         raise ParameterError(f"The map is of the model '{explanation.model}'.", _REMEDIES["model"])
     if region is not None and region.mask.shape != explanation.map.shape[1:]:
