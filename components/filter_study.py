@@ -186,7 +186,9 @@ def _pictures(volume: Volume, swept: Sweep) -> None:
         ]
         for picture, channel, column in zip(pictures, swept.channels, st.columns(len(pictures)), strict=True):
             column.image(picture, caption=f"{escaped(channel)}, {escaped(reading.band.name)}", width="stretch")
-    st.caption(f"Axial slice {swept.slice_number + 1} of {count}{outlined}. Warm speaks for, cold against.")
+    st.caption(
+        f"Axial slice {swept.slice_number + 1} of {count}{outlined}. Warm: positive relevance, cold: negative; what is below a fifth of full colour is not painted."
+    )
 
 
 def _tables(swept: Sweep) -> None:

@@ -13,6 +13,7 @@ from xai_core.console import AsJson, out, print_json
 from xai_core.errors import ParameterError
 from xai_core.filter_study import Sweep, long_table, sweep, sweet_spot
 from xai_core.filter_study.account import mean_sweep, section, statements
+from xai_core.filter_study.modalities import ModalityAccount, modality_account
 
 LESION = "lesion"
 
@@ -29,6 +30,7 @@ def filter_study(
     explainer: Annotated[str, typer.Option(help="An explainer with filters.")] = "lrp-study-unet",
     target: Annotated[str | None, typer.Option(help="Label, for explainers that know targets.")] = None,
     published: Annotated[bool, typer.Option(help="Compare with the study's published code.")] = True,
+    modalities: Annotated[bool, typer.Option(help="Ask what each modality is worth.")] = True,
     title: Annotated[str, typer.Option(help="Heading of the section.")] = "Filters of the stroke study",
     folder: Annotated[
         Path | None, typer.Option("--out", help="Folder for filter-study.md and filter-study.csv.")
@@ -39,12 +41,15 @@ def filter_study(
     """Every pass and clamp filter of the stroke study on one or several cases: inclusivity, signal, sweet spot."""
     loaded = xc.load_model(model, device)
     sweeps: list[Sweep] = []
+    accounts: list[ModalityAccount] = []
     for name, mask in zip(cases, _masks(cases, region or []), strict=True):
         case = xc.read_case(_paths(name))
         truth = xc.read_region(mask, case)
         compares = published and explainer == "lrp-study-unet"
         sweeps.append(sweep(loaded, case, truth, explainer=explainer, target=target, compares_code=compares))
-    text = section(sweeps, title, [Path(name.split(",")[0].split("=")[-1]).name for name in cases])
+        if modalities:
+            accounts.append(modality_account(loaded, case, truth, explainer))
+    text = section(sweeps, title, [Path(name.split(",")[0].split("=")[-1]).name for name in cases], accounts)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "filter-study.md").write_text(text, encoding="utf-8")

@@ -19,6 +19,8 @@ from tests.volumes import lesion, volume, volume_model
 from xai_core.__main__ import app
 from xai_core.filter_study import RAW, STUDY_BANDS, sweep
 from xai_core.filter_study.account import markdown, mean_sweep, published_table, section, statements
+from xai_core.filter_study.modalities import LOST, SHARE, modality_account
+from xai_core.metrics.modalities import ablation
 from xai_core.models.networks.unet3d import UNet3d
 
 
@@ -90,6 +92,7 @@ def test_the_command_writes_the_section_and_all_numbers(folder: Path) -> None:
         "--model",
         str(folder / "net"),
         "--no-published",
+        "--no-modalities",
         "--out",
         str(folder / "out"),
     ]
@@ -102,6 +105,21 @@ def test_the_command_writes_the_section_and_all_numbers(folder: Path) -> None:
     assert section([expected], "Filters of the stroke study", ["ljubljana-ms"]) == written
     numbers = pd.read_csv(folder / "out" / "filter-study.csv")
     np.testing.assert_allclose(numbers["truth_inclusivity"], expected.values("truth_inclusivity").ravel())
+
+
+def test_modalities_stand_beside_the_map_s_shares() -> None:
+    model, case = volume_model(randomised(UNet(3, channels=2), 3)), volume()
+    account = modality_account(model, case, lesion(), "lrp-epsilon-plus")
+    lost = ablation(model, case, "lesion")
+    np.testing.assert_allclose(account.table[LOST], list(lost.values()))
+    np.testing.assert_allclose(account.table[SHARE].sum(), 1)
+    raw = xc.explain(model, case, explainer="lrp-epsilon-plus", target="lesion").raw
+    magnitudes = np.abs(raw).reshape(2, -1).sum(1)
+    assert account.agreement == (1.0 if np.argmax(magnitudes) == np.argmax(np.abs(list(lost.values()))) else -1.0)
+    made = sweep(model, case, lesion(), bands=[RAW], explainer="lrp-epsilon-plus")
+    text = section([made], "Filters", ["one"], [account])
+    assert "### Modalities, one" in text
+    assert f"MSFI {account.msfi:.3f}. Kendall's tau-b" in text
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from xai_core.errors import ParameterError
+from xai_core.filter_study.modalities import ModalityAccount
 from xai_core.filter_study.readings import MEASURES, Reading
 from xai_core.filter_study.summary import area_table, mean_of, sweet_spot, table
 from xai_core.filter_study.sweep import Sweep
@@ -94,8 +95,11 @@ def statements(swept: Sweep) -> list[Statement]:
     ]
 
 
-def section(sweeps: Sequence[Sweep], title: str, names: Sequence[str] = ()) -> str:
-    """A section of a card (a second-level heading and what is under it) on the cases of one model. ``names``: of the cases."""
+def section(
+    sweeps: Sequence[Sweep], title: str, names: Sequence[str] = (), modalities: Sequence[ModalityAccount] = ()
+) -> str:
+    """A section of a card (a second-level heading and what is under it) on the cases of one model. ``names``: of the cases,
+    ``modalities``: what each case's modalities are worth, where that was asked."""
     swept = mean_sweep(sweeps)
     known = ", ".join(names) if names else f"{len(sweeps)} case(s)"
     lines = [
@@ -118,6 +122,10 @@ def section(sweeps: Sequence[Sweep], title: str, names: Sequence[str] = ()) -> s
         lines += ["### The text's variant against the published code", "", markdown(published_table(swept)), ""]
     elif swept.problem:
         lines += [f"Published code: {swept.problem}", ""]
+    for account, name in zip(modalities, names or known.split(","), strict=False):
+        lines += [f"### Modalities, {name}: ablation and the raw map", "", markdown(account.table), ""]
+        agreement = account.reason or f"Kendall's tau-b between the two rankings {account.agreement:.2f}."
+        lines += [f"MSFI {account.msfi:.3f}. {agreement}", ""]
     return "\n".join(lines)
 
 
