@@ -90,7 +90,7 @@ def statements(swept: Sweep) -> list[Statement]:
         Statement(
             "What it gains is knowledge of the lesion, not only a larger strong part (our question, not the study's).",
             best.over_chance > chance_raw,
-            f"above the share of the volume that is strong: {best.over_chance:.3f} at the sweet spot, {chance_raw:.3f} raw",
+            f"above the share of the volume that is strong: {_number(best.over_chance)} at the sweet spot, {_number(chance_raw)} raw",
         ),
     ]
 
