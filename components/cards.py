@@ -70,9 +70,7 @@ def card(shown: Card) -> None:
     st.subheader(escaped(shown.title))
     st.caption("  \n".join(f"**{name}** {escaped(fact)}" for name, fact in facts.items() if fact))
     curves = {
-        label: measures["reliability"]
-        for label, measures in shown.metrics.get("labels", {}).items()
-        if measures.get("reliability")
+        label: measures["reliability"] for label, measures in shown.calibration.items() if measures.get("reliability")
     }
     if curves:
         st.plotly_chart(reliability(curves), width="stretch", config={"displayModeBar": False})
