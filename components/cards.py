@@ -22,8 +22,9 @@ MEASURES = {
 
 
 def known() -> dict[str, Card]:
-    """Every model by name: the shipped ones and one's own, and those of others that can be fetched."""
-    return {card.name: card for card in [*manifest_cards().values(), *xc.models()]}
+    """Every model by name: the shipped ones, one's own, then those of others that can be fetched."""
+    here = {card.name: card for card in xc.models()}
+    return {**here, **{name: card for name, card in manifest_cards().items() if name not in here}}
 
 
 def overview(cards: Sequence[Card]) -> None:
@@ -32,12 +33,12 @@ def overview(cards: Sequence[Card]) -> None:
     rows = [
         {
             "Model": card.name,
+            "State": "shipped" if card.shipped else "yours" if card.name in here else "to fetch",
             "Network": card.architecture,
             "Task": card.task,
-            "Labels": len(card.labels),
+            "Labels": len(card.labels) or None,
             **{words: _value(card.metrics.get(key)) for key, words in MEASURES.items()},
             "MB": card.bytes / 1e6 if card.bytes else None,
-            "State": "shipped" if card.shipped else "yours" if card.name in here else "to fetch",
         }
         for card in cards
     ]
