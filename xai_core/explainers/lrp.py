@@ -69,8 +69,7 @@ POOLING = Parameter(
     choices=("winner", "proportional"),
 )
 ALTERNATIVES = ("gradient", "input-x-gradient", "occlusion")
-DEFAULT = "lrp-epsilon-plus"
-"""Bounded on every network."""
+DEFAULT = "lrp-epsilon-plus"  # bounded on every network
 _POOLS = frozenset({*AVERAGES, "max_pool2d_with_indices", "max_pool3d_with_indices"})
 _CAN_BE_NEGATIVE = frozenset(ACTIVATIONS) - {"relu", "sigmoid", "hardsigmoid", "native_dropout", "clamp", "hardtanh"}
 
