@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import xai_core as xc
-from tests.networks import BIG, SIDE, SMALL, big, small, smooth
+from tests.networks import BIG, SIDE, SMALL, big, randomised, small, smooth
 from tests.oracles.gradients import gradient
 from tests.oracles.test_oracles import deviation
 from tests.oracles.walk import Walk, composite
@@ -412,3 +412,101 @@ def test_bad_inputs_cost_one_sentence() -> None:
 def test_a_target_that_is_no_index_is_refused(target: object) -> None:
     module, x = small("plain2d")
     refused(module, x, target=target)
+
+
+class Raises(nn.Module):
+    """A network that refuses every input in its own words."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(2, 3, 3)
+        self.error = error
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.layer(x).sum()
+        raise self.error
+
+
+@pytest.mark.parametrize("explainer", ["gradient", "lrp-epsilon-plus", "occlusion", "integrated-gradients"])
+@pytest.mark.parametrize("kind", [AssertionError, ValueError, KeyError, AttributeError, TypeError, NotImplementedError])
+def test_whatever_a_network_raises_costs_one_sentence(kind: type[Exception], explainer: str) -> None:
+    error = refused(Raises(kind("wants another size")).eval(), smooth(1, 2, 8, 8), explainer=explainer)
+    assert "wants another size" in error.sentence
+    assert "(1, 2, 8, 8)" in error.sentence
+    assert isinstance(error.__cause__, kind)
+
+
+class OfTwo(nn.Module):
+    """Runs on batches of two alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(2, 3, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x).view(2, 3, 14 * 14).mean(2)
+
+
+@pytest.mark.parametrize("explainer", ["occlusion", "kernel-shap", "lime", "rise", "score-cam", "smoothgrad"])
+def test_a_network_for_one_size_of_batch_is_refused_where_copies_are_run(explainer: str) -> None:
+    refused(OfTwo().eval(), smooth(2, 2, 16, 16), explainer=explainer)
+
+
+@torch.library.custom_op("lightbox_tests::doubled", mutates_args=())
+def doubled(x: Tensor) -> Tensor:
+    """An operation of somebody's own, of whose derivative autograd was not told."""
+    return x * 2
+
+
+class Opaque(nn.Module):
+    def __init__(self, operation: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(2, 4, 3)
+        self.operation = operation
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.operation(self.layer(x)).mean((2, 3))
+
+
+@pytest.mark.parametrize("explainer", ["gradient", "integrated-gradients", "lrp-epsilon-plus", "rap"])
+@pytest.mark.parametrize(
+    ("operation", "name"),
+    [(doubled, "doubled"), (lambda z: torch.special.zeta(z.exp() + 2, z.exp()), "special_zeta")],
+    ids=["own", "zeta"],
+)
+def test_an_operation_without_derivative_is_no_zero_gradient(
+    operation: Callable[[Tensor], Tensor], name: str, explainer: str
+) -> None:
+    module = randomised(Opaque(operation), 1)
+    error = refused(module, smooth(1, 2, 8, 8), explainer=explainer)
+    assert isinstance(error, xc.UnsupportedOperationError)
+    assert error.operation == name
+    xc.attribute(module, smooth(1, 2, 8, 8), explainer="occlusion", target=0)
+
+
+class Rounds(nn.Module):
+    """A step function and a value cut off from the gradient: both have a derivative, which is zero."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(2, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head((x.round() + x + x.detach()).mean((2, 3)))
+
+
+def test_the_gradient_of_steps_and_detached_values_is_that_of_autograd() -> None:
+    module, x = Rounds().eval(), smooth(1, 2, 5, 5).requires_grad_()
+    (expected,) = torch.autograd.grad(module(x)[0, 1], x)
+    found = xc.attribute(module, x.detach(), explainer="gradient", target=1).relevance
+    assert torch.allclose(found, expected, atol=1e-7)
+
+
+def test_a_tensor_of_inference_mode_is_explained_like_any_other() -> None:
+    module, x = small("plain2d", dtype=torch.float32)
+    with torch.inference_mode():
+        inferred = x.clone()
+    for explainer in ("gradient", "lrp-epsilon-plus", "meaningful-perturbation"):
+        given = {"steps": 3} if explainer == "meaningful-perturbation" else {}
+        found = xc.attribute(module, inferred, explainer=explainer, target=1, **given).relevance
+        assert torch.equal(found, xc.attribute(module, x, explainer=explainer, target=1, **given).relevance)
