@@ -58,6 +58,6 @@ with st.sidebar:
     values = parameters.form(infos[explainer])
     films.messages(film)
 
-shown = comparing.comparison(engine, film.case, names, explainer, target, values, "compared")
+shown = comparing.comparison(engine, comparing.by_models(film.case, names), explainer, target, values, "compared")
 is_polled = not shown.done
 st.fragment(board, run_every=comparing.POLL_SECONDS if is_polled else None)(film, shown, is_polled)
