@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 import xai_core as xc
-from components import comparing, films, series, shell
+from components import comparing, films, quality, series, shell
 from components.model_panes import Comparison
 from xai_core.follow_up import Visit
 
@@ -33,6 +33,7 @@ with st.sidebar:
     labels = [label for label in model.card.labels if label not in model.card.off]
     state.setdefault("series-label", "Pneumonia" if "Pneumonia" in labels else labels[0])
     target = st.selectbox("Finding to explain", labels, key="series-label", persist_state="session")
+    quality.warn_of((visit.title, engine.quality(model_name, visit.case).about(target)) for visit in visits)
     explainer = comparing.explainer(infos, key="series-explainer", first="grad-cam")
 
 shown = comparing.comparison(engine, series.asked(visits, model_name), explainer, target, {}, "series")
