@@ -1,8 +1,9 @@
-"""Models on a page: all of them in one table, and one card with its facts, its curves and its whole text."""
+"""Models on a page: all of them in one table, one card with its facts, its curves and its whole text, and cards of what is no model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
@@ -22,8 +23,9 @@ MEASURES = {
 
 
 def known() -> dict[str, Card]:
-    """Every model by name: the shipped ones and one's own, and those of others that can be fetched."""
-    return {card.name: card for card in [*manifest_cards().values(), *xc.models()]}
+    """Every model by name: the shipped ones, one's own, then those of others that can be fetched."""
+    here = {card.name: card for card in xc.models()}
+    return {**here, **{name: card for name, card in manifest_cards().items() if name not in here}}
 
 
 def overview(cards: Sequence[Card]) -> None:
@@ -32,12 +34,12 @@ def overview(cards: Sequence[Card]) -> None:
     rows = [
         {
             "Model": card.name,
+            "State": "shipped" if card.shipped else "yours" if card.name in here else "to fetch",
             "Network": card.architecture,
             "Task": card.task,
-            "Labels": len(card.labels),
+            "Labels": len(card.labels) or None,
             **{words: _value(card.metrics.get(key)) for key, words in MEASURES.items()},
             "MB": card.bytes / 1e6 if card.bytes else None,
-            "State": "shipped" if card.shipped else "yours" if card.name in here else "to fetch",
         }
         for card in cards
     ]
@@ -70,9 +72,7 @@ def card(shown: Card) -> None:
     st.subheader(escaped(shown.title))
     st.caption("  \n".join(f"**{name}** {escaped(fact)}" for name, fact in facts.items() if fact))
     curves = {
-        label: measures["reliability"]
-        for label, measures in shown.metrics.get("labels", {}).items()
-        if measures.get("reliability")
+        label: measures["reliability"] for label, measures in shown.calibration.items() if measures.get("reliability")
     }
     if curves:
         st.plotly_chart(reliability(curves), width="stretch", config={"displayModeBar": False})
@@ -81,8 +81,20 @@ def card(shown: Card) -> None:
             escaped(shown.where) if shown.where else f"`python -m xai_core weights fetch {shown.name}` brings it here.",
             icon=":material/download:",
         )
-    path = SHELF / "cards" / f"{shown.name}.md"
+    path = _path(shown.name)
     st.markdown(_text(path.read_text(encoding="utf-8")) if path.is_file() else escaped(shown.summary))
+
+
+def others() -> dict[str, str]:
+    """Titles by name of the cards that are of no model: studies, networks that go with a model, and what input is checked by."""
+    names = sorted({path.stem for path in (SHELF / "cards").glob("*.md")} - set(known()))
+    return {name: _path(name).read_text(encoding="utf-8").splitlines()[0].lstrip("# ") for name in names}
+
+
+def other(name: str) -> None:
+    """Draw a card that is of no model."""
+    st.subheader(escaped(others()[name]))
+    st.markdown(_text(_path(name).read_text(encoding="utf-8")))
 
 
 def reliability(curves: dict[str, Sequence[Sequence[float]]]) -> go.Figure:
@@ -108,6 +120,10 @@ def reliability(curves: dict[str, Sequence[Sequence[float]]]) -> go.Figure:
         yaxis={"title": "share that was so, %", "range": [-2, 102]},
     )
     return figure
+
+
+def _path(name: str) -> Path:
+    return SHELF / "cards" / f"{name}.md"
 
 
 def _value(measure: Any) -> float | None:

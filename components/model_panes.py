@@ -20,7 +20,7 @@ MEAN = "mean"
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is compared: one job a model's name, all of one film, one explainer and one target."""
+    """What is compared: one job a name (a model's, or a film's), all of one explainer and one target."""
 
     explainer: str
     target: str
@@ -33,7 +33,7 @@ class Comparison:
 
     @property
     def explanations(self) -> list[Explanation]:
-        """The maps that are there, in the models' order."""
+        """The maps that are there, in the order of the names."""
         states = [next(iter(job.panes.values())) for job in self.jobs.values()]
         return [state.explanation for state in states if state.explanation is not None]
 

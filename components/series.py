@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
@@ -50,17 +49,9 @@ def choose() -> list[Visit]:
     return in_order(visits)
 
 
-def jobs(engine: Engine, visits: Sequence[Visit], model: str, explainer: str, target: str) -> list[Job]:
-    """The session's job for each film; another request lets go of the old ones."""
-    state = st.session_state
-    request = json.dumps([[visit.case.digest for visit in visits], model, explainer, target])
-    if state.get("series-request") != request:
-        for old in state.get("series-jobs", ()):
-            old.cancel()
-        state["series-jobs"] = [engine.submit(visit.case, model, [explainer], [target]) for visit in visits]
-        state["series-request"] = request
-    found: list[Job] = state["series-jobs"]
-    return found
+def asked(visits: Sequence[Visit], model: str) -> dict[str, tuple[xc.Case, str]]:
+    """Every film of the series asked of one model, by its place in the series: two may be of one day and one name."""
+    return {str(place): (visit.case, model) for place, visit in enumerate(visits)}
 
 
 def pictures(engine: Engine, visits: Sequence[Visit], under_way: Sequence[Job], model: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 import xai_core as xc
-from components import clever_hans, comparing, films, model_panes, shell, viewer
+from components import clever_hans, comparing, films, model_panes, quality, shell, viewer
 from components.films import Film
 from components.model_panes import Comparison
 from xai_core.case import Case, Region
@@ -57,13 +57,15 @@ with st.sidebar:
     labels = model_panes.common_labels(list(models.values()))
     if state.get("hans-label") not in labels:
         state["hans-label"] = FIRST_TARGET
+    quality.warn_of((TITLES[name], engine.quality(name, film.case).about(state["hans-label"])) for name in TITLES)
     case = made[chosen]
     lungs: Region = case.facts["lungs"]
     with st.container(key="hans"):
         clever_hans.answers(told, state["hans-label"], TITLES, chosen)
         target = st.selectbox("Finding to explain", labels, key="hans-label", persist_state="session")
         explainer = comparing.explainer(infos, key="hans-explainer", first="lrp-epsilon-plus")
-        shown = comparing.comparison(engine, case, list(TITLES), explainer, target, {}, "hans")
+        asked = comparing.by_models(case, list(TITLES))
+        shown = comparing.comparison(engine, asked, explainer, target, {}, "hans")
         clever_hans.places(shown, lungs, TITLES)
         clever_hans.cards([model.card for model in models.values()], TITLES)
     films.messages(film)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 import xai_core as xc
-from components import comparing, films, model_panes, parameters, shell, viewer
+from components import comparing, films, model_panes, parameters, quality, shell, viewer
 from components.films import Film
 from components.model_panes import Comparison
 from xai_core.models.ensemble import JOIN, gathered, open_card
@@ -54,10 +54,11 @@ with st.sidebar:
             labels, key=lambda label: model_panes.share_of(engine.predict(names[0], film.case), label)
         )
     target = st.selectbox("Finding to explain", labels, key="compared-label", persist_state="session")
+    quality.warn_of((name, engine.quality(name, film.case).about(target)) for name in names)
     explainer = comparing.explainer(infos, key="compared-explainer", first="grad-cam")
     values = parameters.form(infos[explainer])
     films.messages(film)
 
-shown = comparing.comparison(engine, film.case, names, explainer, target, values, "compared")
+shown = comparing.comparison(engine, comparing.by_models(film.case, names), explainer, target, values, "compared")
 is_polled = not shown.done
 st.fragment(board, run_every=comparing.POLL_SECONDS if is_polled else None)(film, shown, is_polled)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 import xai_core as xc
-from components import comparing, films, series, shell
+from components import comparing, films, quality, series, shell
+from components.model_panes import Comparison
 from xai_core.follow_up import Visit
 
 shell.framed()
@@ -15,11 +16,10 @@ infos = {name: info for name, info in xc.explainers().items() if 2 in info.dims}
 state = st.session_state
 
 
-def board(visits: list[Visit], model_name: str, explainer: str, target: str) -> None:
+def board(visits: list[Visit], shown: Comparison, model_name: str) -> None:
     """Films and maps, redrawn alone while maps come in and while sliders move."""
-    jobs = series.jobs(engine, visits, model_name, explainer, target)
-    series.pictures(engine, visits, jobs, model_name)
-    if not all(job.done for job in jobs):
+    series.pictures(engine, visits, list(shown.jobs.values()), model_name)
+    if not shown.done:
         st.caption("Computing the maps …")
 
 
@@ -33,9 +33,10 @@ with st.sidebar:
     labels = [label for label in model.card.labels if label not in model.card.off]
     state.setdefault("series-label", "Pneumonia" if "Pneumonia" in labels else labels[0])
     target = st.selectbox("Finding to explain", labels, key="series-label", persist_state="session")
+    quality.warn_of((visit.title, engine.quality(model_name, visit.case).about(target)) for visit in visits)
     explainer = comparing.explainer(infos, key="series-explainer", first="grad-cam")
 
+shown = comparing.comparison(engine, series.asked(visits, model_name), explainer, target, {}, "series")
 with st.container(key="series"):
-    waiting = not all(job.done for job in series.jobs(engine, visits, model_name, explainer, target))
-    st.fragment(board, run_every=comparing.POLL_SECONDS if waiting else None)(visits, model_name, explainer, target)
+    st.fragment(board, run_every=None if shown.done else comparing.POLL_SECONDS)(visits, shown, model_name)
     series.chart(visits, told, target)

@@ -1,4 +1,4 @@
-"""Models: all networks side by side, and each one's card with its figures and what it may have learned wrongly."""
+"""Models: all networks side by side, each one's card with its figures and what it may have learned wrongly, and cards of what is no model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from components import cards, shell
 
 shell.framed()
 with st.container(key="text"):
-    shown = cards.known()
+    shown, others = cards.known(), cards.others()
     cards.overview(list(shown.values()))
-    name = st.selectbox("Card", list(shown), format_func=lambda name: shown[name].title, key="card")
-    cards.card(shown[name or next(iter(shown))])
+    titles = {**{name: card.title for name, card in shown.items()}, **others}
+    name = st.selectbox("Card", list(titles), format_func=titles.__getitem__, key="card") or next(iter(titles))
+    if name in shown:
+        cards.card(shown[name])
+    else:
+        cards.other(name)

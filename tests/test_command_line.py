@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -52,6 +53,21 @@ def test_the_json_holds_parameters_and_text(listed) -> None:
             assert declared["choices"] == list(parameter.choices)
             default = declared["default"]
             assert (tuple(default) if isinstance(default, list) else default) == parameter.default
+
+
+@pytest.mark.parametrize(("turns", "level"), [(0, "good"), (2, "bad")])
+def test_a_film_that_lies_wrong_is_told_on_stderr_and_in_the_json(tmp_path: Path, turns: int, level: str) -> None:
+    film = xc.read_case(xc.sample_cases()["child-pneumonia"]).pixels[0]
+    cv2.imwrite(str(tmp_path / "film.png"), np.rot90(film, turns))
+    found = CliRunner().invoke(
+        command_line.app, ["explain", str(tmp_path / "film.png"), "--explainer", "gradient", "--json"]
+    )
+    assert found.exit_code == 0, found.output
+    (row,) = json.loads(found.stdout)
+    assert row["input"]["level"] == level
+    told = [line for line in found.stderr.splitlines() if line]
+    assert told == row["input"]["warnings"]
+    assert any("upside down" in line for line in told) == (turns == 2)
 
 
 def test_a_digit_is_explained_by_a_model_of_digits(tmp_path: Path) -> None:

@@ -186,6 +186,15 @@ def test_an_empty_map_is_neither_alike_nor_not() -> None:
     assert "nothing is left" in gone.sentence
 
 
+def test_a_map_that_is_the_same_everywhere_is_not_said_to_change() -> None:
+    flat, full = np.full((8, 8), 0.5, np.float32), np.arange(64, dtype=np.float32).reshape(8, 8)
+    for other in (flat, 2 * flat, full):
+        found, numbers = randomisation(flat, other)
+        assert found is not None
+        assert "changes (" not in found.sentence
+        assert all(number == number for number in numbers.values())
+
+
 # --- the random network ------------------------------------------------------------------------------------
 
 

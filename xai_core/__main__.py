@@ -49,14 +49,17 @@ def explain(
     names = explainer or ["lrp-epsilon-plus"]
     loaded = xc.load_model(model, device)
     read = READERS.get(loaded.card.modality, xc.read_case)(case)
+    known = xc.quality(read, loaded)
     parameters = {name: _parameters(name, settings or []) for name in names}
     found = xc.explain_all(loaded, read, explainers=names, targets=[target], parameters=parameters)
     rows = []
     for explanation in found.values():
-        row = sidecar(explanation)
+        row = {**sidecar(explanation), "input": told_of(known.about(explanation.target))}
         if folder is not None:
             row["files"] = {kind: str(path) for kind, path in save(read, explanation, folder).items()}
         rows.append(row)
+    for line in dict.fromkeys(line for row in rows for line in row["input"]["warnings"]):
+        typer.echo(line, err=True)
     if as_json:
         print_json(rows)
         return
@@ -178,6 +181,12 @@ def doctor(as_json: AsJson = False) -> None:
             ("what", "found"),
             [(name, ", ".join(entry) if isinstance(entry, list) else str(entry)) for name, entry in found.items()],
         )
+
+
+def told_of(known: xc.Quality) -> dict[str, Any]:
+    """Whether the image looks like what the model knows, ready for JSON."""
+    warnings = [f"{found.sentence} {found.remedy}" for found in known.findings if found.level != "good"]
+    return {"level": known.level, "word": known.word, "warnings": warnings, "notes": list(known.notes)}
 
 
 def _declared(info: xc.ExplainerInfo | xc.MetricInfo) -> dict[str, Any]:

@@ -101,9 +101,9 @@ class Engine:
         return known
 
     def quality(self, name: str, case: Case) -> Quality:
-        """Whether ``case`` looks like the films that the model knows (:func:`xai_core.quality.quality`); goes before explanations too."""
+        """Whether ``case`` looks like what the model knows (:func:`xai_core.quality.quality`); goes before explanations too."""
         model = self.model(name)
-        told = tuple(case.facts.get(fact) for fact in ("age_years", "view", "body_part"))
+        told = tuple(case.facts.get(fact) for fact in ("age_years", "view", "body_part", "modality"))
         key = (case.digest, model.weights_digest, told)
         known = self._qualities.get(key)
         if known is None:

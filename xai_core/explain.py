@@ -10,7 +10,7 @@ import platform
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,11 +25,12 @@ from xai_core.explain_members import mean_explanation
 from xai_core.explain_region import region_title, where_explained
 from xai_core.explainers.completeness import COMPLETENESS_ERROR
 from xai_core.explainers.gradient import input_gradient
+from xai_core.explainers.lrp import ALTERNATIVES, DEFAULT
 from xai_core.explainers.registry import ExplainerInfo, explainers
 from xai_core.explainers.request import Attribution, Request, Target, joined
 from xai_core.memory import ExtraMemory
 from xai_core.models.ensemble import Ensemble
-from xai_core.record import Recording, record
+from xai_core.record import Recording, check_input, record
 from xai_core.trust import Badge, Evidence, badge_of, plain
 
 if TYPE_CHECKING:
@@ -112,15 +113,30 @@ def attribute(
 def computed(info: ExplainerInfo, request: Request, parameters: Mapping[str, Any]) -> Attribution:
     """The explainer under neither gradient nor inference mode, whatever the caller is in.
 
-    Raises :class:`UnsupportedOperationError` where it looks inside a network that hides its operations.
+    Raises :class:`UnsupportedOperationError` where it looks inside a network that hides its operations, or was not made for
+    inputs with so many axes.
     """
+    check_input(request.x)
     if not info.black_box and not request.can_be_recorded:
         others = [name for name, other in explainers().items() if other.black_box]
         raise UnsupportedOperationError("program", "", info.name, others, _HIDDEN.format(info.title))
+    _check_axes(info, request.x.ndim - 2)
     with torch.inference_mode(False), torch.no_grad():
+        if request.x.is_inference():
+            request = replace(request, x=request.x.clone())
         if info.has_account and request.x.shape[0] > 1 and request.recording.mixes_samples:
             return joined([info.run(part, parameters) for part in request.samples()])
         return info.run(request, parameters)
+
+
+def _check_axes(info: ExplainerInfo, axes: int) -> None:
+    """Refuse an input with more or fewer axes of space than the explainer declares."""
+    if axes in info.dims:
+        return
+    others = [name for name in (DEFAULT, *ALTERNATIVES) if axes in explainers()[name].dims]
+    made_for = ", ".join(map(str, info.dims))
+    sentence = f"{info.title} is made for inputs with {made_for} axes of space; this one has {axes}."
+    raise UnsupportedOperationError(f"{axes} axes of space", "", info.name, others, sentence)
 
 
 def explain(

@@ -34,7 +34,7 @@ _CHEAP_BELOW_NORMS = frozenset({"convolution", "addmm", "mm", "cat"})
 """Below a batch norm these are computed again where a rule asks: folding needs no input, a concatenation's parts are held."""
 SHAPE_ONLY = frozenset(
     "view _unsafe_view reshape _reshape_alias t transpose permute slice select squeeze unsqueeze expand clone detach alias "
-    "_to_copy split split_with_sizes unbind stack flip roll constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d "
+    "_to_copy split split_with_sizes unsafe_split unsafe_split_with_sizes unbind stack flip roll constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d "
     "replication_pad2d replication_pad3d _adaptive_avg_pool2d _adaptive_avg_pool3d avg_pool2d avg_pool3d mean sum pixel_shuffle "
     "upsample_nearest1d upsample_nearest2d upsample_nearest3d upsample_linear1d upsample_bilinear2d upsample_trilinear3d".split()
 )

@@ -17,12 +17,13 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from xai_core.allocation import keep_freed_memory
-from xai_core.errors import ForwardError, ModuleStateError
+from xai_core.closing import logit_of
+from xai_core.errors import ForwardError, LightboxError, ModuleStateError
 from xai_core.keeping import FOR_RULES, Keeping
 from xai_core.recorder import Recorder
 from xai_core.steps import Recording, Step, Value, tensors_of
 
-__all__ = ["Recording", "Step", "Value", "hides_operations", "record", "record_after"]
+__all__ = ["Recording", "Step", "Value", "check_input", "forward_of", "hides_operations", "record", "record_after"]
 
 
 def record(
@@ -90,7 +91,9 @@ def _recording(recorder: Recorder, module: nn.Module, x: Tensor, start: Value, o
             "The network's output holds NaN or infinite values.", "Check the weights and the range of the input."
         )
     result.tensor = first
-    return Recording(first, recorder.steps, start, result, module, x, recorder.module_outputs)
+    recording = Recording(first, recorder.steps, start, result, module, x, recorder.module_outputs)
+    logit_of(recording)  # at once, so that recordings of one network have the same steps
+    return recording
 
 
 def _forward(recorder: Recorder, module: nn.Module, x: Tensor, parts: Mapping[str, nn.Module]) -> Any:
@@ -100,15 +103,22 @@ def _forward(recorder: Recorder, module: nn.Module, x: Tensor, parts: Mapping[st
 
 
 def _guarded(module: nn.Module, x: Tensor, parts: Mapping[str, nn.Module]) -> Any:
-    """``module(x)`` with its errors in words; attention modules are kept off their fused path, which hides what happens inside."""
+    """The forward pass, with attention modules kept off their fused path, which hides what happens inside."""
     has_attention = any(isinstance(part, nn.MultiheadAttention) for part in parts.values())
+    with _SlowAttention() if has_attention else nullcontext():
+        return forward_of(module, x)
+
+
+def forward_of(module: nn.Module, x: Tensor) -> Any:
+    """``module(x)``; whatever the network itself raises on this input becomes a :class:`ForwardError` that says so."""
     try:
-        with _SlowAttention() if has_attention else nullcontext():
-            return module(x)
-    except (RuntimeError, IndexError) as error:
-        reason = str(error).strip().split("\n")[0]
+        return module(x)
+    except (LightboxError, MemoryError):
+        raise
+    except Exception as error:  # networks raise what they like: assertions, ValueError, AttributeError
+        told = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
         raise ForwardError(
-            f"The network cannot run on an input of shape {tuple(x.shape)}: {reason}",
+            f"The network cannot run on an input of shape {tuple(x.shape)}: {told}.",
             "Check the number of channels and the size that it was built for.",
         ) from error
 
@@ -141,11 +151,7 @@ def _check(module: nn.Module, x: Tensor) -> dict[str, nn.Module]:
         raise ModuleStateError(
             "The network is in train mode, where dropout and batch norm change the answer.", "Call module.eval() first."
         )
-    if not isinstance(x, Tensor) or not x.is_floating_point() or x.ndim < 2 or x.numel() == 0 or x.is_sparse:
-        raise ModuleStateError(
-            "The input is not a dense floating point tensor (N, C, ...) with samples in it.",
-            "Pass a float32 or float64 batch.",
-        )
+    check_input(x)
     for name, parameter in module.named_parameters():
         if parameter.device != x.device:
             raise ModuleStateError(
@@ -158,6 +164,16 @@ def _check(module: nn.Module, x: Tensor) -> dict[str, nn.Module]:
                 "Convert one of them with .to(dtype).",
             )
         break
+    return parts
+
+
+def check_input(x: Tensor) -> None:
+    """Raises :class:`ModuleStateError` for what is no batch (N, C, *space) of finite numbers."""
+    is_dense = isinstance(x, Tensor) and x.is_floating_point() and not x.is_sparse and not x.is_meta
+    if not is_dense or x.ndim < 2 or x.numel() == 0:
+        raise ModuleStateError(
+            "The input is not a dense floating point tensor (N, C, ...) with samples in it.",
+            "Pass a float32 or float64 batch.",
+        )
     if not bool(torch.isfinite(x).all()):
         raise ModuleStateError("The input holds NaN or infinite values.", "Replace them before explaining.")
-    return parts

@@ -23,7 +23,7 @@ _NON_NEGATIVE_ALWAYS = frozenset({"relu", "sigmoid", "_softmax", "hardsigmoid", 
 _NON_NEGATIVE_KEPT = frozenset(
     "max_pool2d_with_indices max_pool3d_with_indices avg_pool2d avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d "
     "adaptive_max_pool2d adaptive_max_pool3d mean sum amax cat stack add mul view _unsafe_view reshape t transpose permute "
-    "slice select squeeze unsqueeze expand clone detach alias split split_with_sizes unbind constant_pad_nd flip "
+    "slice select squeeze unsqueeze expand clone detach alias split split_with_sizes unsafe_split unbind constant_pad_nd flip "
     "native_dropout upsample_bilinear2d upsample_nearest2d upsample_nearest3d upsample_trilinear3d".split()
 )
 

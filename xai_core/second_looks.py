@@ -225,7 +225,13 @@ def randomisation(
     if not np.any(random):
         told = "With the model's last layer made random nothing is left of the map: it depends on that layer."
         return Finding("good", "", told), numbers
-    numbers["random_last_layer_spearman"] = alike = rank_correlation(shown, random)
+    alike = rank_correlation(shown, random)
+    if alike != alike:
+        told = (
+            "How the map changes with a random last layer cannot be ranked: one of the two maps is the same everywhere."
+        )
+        return Finding("good", "", told), numbers
+    numbers["random_last_layer_spearman"] = alike
     likeness = structure(shown, random)
     if likeness == likeness:
         numbers["random_last_layer_ssim"] = likeness

@@ -119,6 +119,7 @@ class Recording:
 
     ``output``: what the module returned (its first tensor). ``steps``: in order of execution. ``input``, ``result``: their values.
     ``module``, ``x``: what was run. ``module_outputs``: the last value each module returned, by dotted path.
+    ``logit``: what is explained of it, once that has been asked for.
     """
 
     output: Tensor
@@ -128,10 +129,11 @@ class Recording:
     module: nn.Module
     x: Tensor
     module_outputs: dict[str, Value] = field(default_factory=dict)
+    logit: Value | None = field(default=None, repr=False)
 
     def ending_at(self, value: Value) -> Recording:
         """The same pass, seen as if ``value`` were its result."""
-        return replace(self, result=value)
+        return replace(self, result=value, logit=None)
 
     @property
     def mixes_samples(self) -> bool:

@@ -6,7 +6,6 @@ import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 import xai_core as xc
 from tests.benchmarks import peers
 from tests.benchmarks.networks import NETWORKS
-from tests.matrix.memory import resident_mib
+from tests.matrix.memory import peak_mib
 
 Run = Callable[[nn.Module, Tensor], object]
 
@@ -32,16 +31,6 @@ RUNS: dict[str, Run] = {
     "captum NoiseTunnel, 1 at once": partial(peers.captum_smoothgrad, 1),
     "lrp-epsilon-plus": partial(_ours, "lrp-epsilon-plus"),
 }
-
-
-def peak_mib() -> float:
-    """Greatest resident memory of this process. Linux's own count starts anew with the program; getrusage's, that of the
-    process that started it included, is second best."""
-    status = Path("/proc/self/status")
-    for line in status.read_text().splitlines() if status.exists() else ():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    return resident_mib()
 
 
 def grown(name: str, network: str, threads: int) -> float:

@@ -12,6 +12,11 @@ from tests.networks import BIG, SIDE, SMALL, PointWise, big, randomised, small, 
 from tests.oracles.linear import rule
 from tests.oracles.test_oracles import deviation
 from tests.oracles.walk import Composite, Walk, composite
+from xai_core.explainers.lrp import bounded
+from xai_core.rules.books import Books, is_closed
+from xai_core.rules.context import Context
+from xai_core.rules.linear import LinearRule
+from xai_core.steps import Step
 
 NAMES = (
     "lrp-z",
@@ -189,3 +194,33 @@ def test_a_sigmoid_at_the_end_is_cut_off() -> None:
     for explainer in ("lrp-epsilon-plus", "gradient", "occlusion"):
         a, b = (xc.attribute(m, x, explainer=explainer, target=1).relevance for m in (module, closed))
         assert deviation(b, a) < 1e-9, explainer
+
+
+@pytest.mark.parametrize("name", ["lrp-z", "lrp-epsilon", "rap"])
+def test_inputs_whose_squares_leave_the_range_of_numbers_are_explained(name: str) -> None:
+    module, x = small("plain2d", torch.float32)
+    for part in module.modules():
+        if getattr(part, "bias", None) is not None:
+            part.bias.data.zero_()  # what is left is positively homogeneous: relevance scales with the input
+    found = xc.attribute(module, x * 2.0**80, explainer=name, target=1)
+    expected = xc.attribute(module, x, explainer=name, target=1).relevance
+    assert torch.allclose(found.relevance / 2.0**80, expected, rtol=1e-4, atol=1e-6 * float(expected.abs().max()))
+    assert is_closed({key: float(value.sum()) for key, value in found.account.items()})
+
+
+@pytest.mark.parametrize("name", ["lrp-epsilon-plus", "lrp-epsilon-alpha-2-beta-1"])
+@pytest.mark.parametrize(("mapped", "absorbed"), [(float("inf"), 0.0), (1.0, float("nan"))])
+def test_what_leaves_the_range_of_numbers_is_an_error_that_does_not_propose_itself(
+    mapped: float, absorbed: float, name: str
+) -> None:
+    module, x = small("plain2d", torch.float32)
+    recording, books = xc.record(module, x), Books(x.shape[0], x.device)
+    books.stabiliser += absorbed
+
+    def linear(step: Step) -> LinearRule:
+        raise AssertionError("nothing is walked")
+
+    context = Context(recording, books, name, linear, linear)
+    with pytest.raises(xc.LightboxError, match="float32") as caught:
+        bounded(context, torch.full_like(x, mapped))
+    assert name not in caught.value.remedy.replace(",", "").rstrip(".").split()

@@ -60,6 +60,25 @@ def test_shape_dtype_and_finiteness(name: str, dims: int) -> None:
         assert float(found.relevance.min()) >= 0.0
 
 
+@pytest.mark.parametrize(
+    ("name", "dims"), [(name, dims) for name in NAMES for dims in INPUTS if dims not in xc.explainers()[name].dims]
+)
+def test_axes_that_are_not_declared_are_refused(name: str, dims: int) -> None:
+    module, x = network(dims, name)
+    with pytest.raises(xc.UnsupportedOperationError, match="axes of space") as caught:
+        run(name, module, x)
+    for other in caught.value.alternatives:
+        run(other, module, x)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_half_precision_is_explained(name: str) -> None:
+    module, x = network(2, name)
+    found = run(name, module.to(torch.float16), x.to(torch.float16)).relevance
+    assert found.dtype == torch.float16
+    assert bool(torch.isfinite(found).all())
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_double_precision_stays_double(name: str) -> None:
     module, x = double(name)

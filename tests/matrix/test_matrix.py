@@ -8,7 +8,7 @@ from torch import nn
 
 import xai_core as xc
 from tests.matrix.cells import Cell, Question, cell, cheap, fault, questions_of
-from tests.matrix.memory import resident_mib
+from tests.matrix.memory import peak_mib
 from tests.matrix.networks import NETWORKS, Network, lively, seeded
 from tests.matrix.table import markdown
 from tests.networks import PaddedUNet, Plain, Residual
@@ -125,4 +125,4 @@ def test_names_and_short_names_are_taken_once() -> None:
 
 
 def test_resident_memory_is_in_mebibytes() -> None:
-    assert 50 < resident_mib() < 1 << 20
+    assert 50 < peak_mib() < 1 << 20

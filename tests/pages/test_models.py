@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 import xai_core as xc
 from components import cards
 from tests.pages.conftest import page
+from xai_core.models.places import SHELF
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +27,18 @@ def test_every_card_opens(app: AppTest, name: str) -> None:
     app.selectbox(key="card").set_value(name).run()
     assert not app.exception, app.exception
     assert app.subheader[0].value.replace("\\", "") == cards.known()[name].title
+
+
+@pytest.mark.parametrize("name", sorted(cards.others()))
+def test_cards_of_what_is_no_model_open_too(app: AppTest, name: str) -> None:
+    app.selectbox(key="card").set_value(name).run()
+    assert not app.exception, app.exception
+    heading = (SHELF / "cards" / f"{name}.md").read_text(encoding="utf-8").splitlines()[0]
+    assert f"# {app.subheader[0].value}".replace("\\", "") == heading
+
+
+def test_what_input_is_checked_by_has_its_card() -> None:
+    assert {"film-quality", "volume-quality"} <= set(cards.others())
 
 
 def test_a_reliability_curve_has_the_card_s_points() -> None:

@@ -55,7 +55,12 @@ CASES = [
         {"explainer": "grad-cam", "shown": cam(0.5), "facts": GRID},
     ),
     ("books_close", "bad", {"account": books(error=0.1)}, {"account": books(error=1e-4)}),
-    ("stable", "caution", {"account": books(amplification=200.0)}, {"account": books(amplification=50.0)}),
+    (
+        "stable",
+        "caution",
+        {"account": books(magnitude=400.0, amplification=200.0)},
+        {"account": books(amplification=50.0)},
+    ),
     ("little_lost", "caution", {"account": books(map=0.4, bias=1.6)}, {"account": books(map=1.4, bias=0.6)}),
     (
         "adds_up",
@@ -169,3 +174,19 @@ def test_probability_seconds_memory_and_reach_are_among_the_numbers() -> None:
     numbers = badge_of(evidence(probability=0.25, gradient_reach=30.0, extra_bytes=12_340_000)).numbers
     assert (numbers["probability"], numbers["gradient_reach"], numbers["extra_memory_mb"]) == (0.25, 30.0, 12.3)
     assert numbers["seconds"] == 0.1
+
+
+def test_a_logit_next_to_zero_is_not_a_rule_that_grew() -> None:
+    near = badge_of(evidence(account=books(seed=1e-3, map=1e-3, magnitude=0.18, amplification=180.0)))
+    grown = badge_of(evidence("lrp-z", account=books(magnitude=400.0, amplification=200.0)))
+    (told,), (other,) = found("stable", near), found("stable", grown)
+    assert (told.word, other.word) == ("unstable", "unstable")
+    assert "cancels" in told.sentence
+    assert "grew" not in told.sentence
+    assert "grew without bound" in other.sentence
+    assert "cancels" not in other.sentence
+
+
+def test_a_map_that_carries_nothing_carries_no_less() -> None:
+    (told,) = found("little_lost", badge_of(evidence(account=books(map=-1e-4, bias=2.0))))
+    assert "carries 0% of" in told.sentence

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from xai_core.errors import ForwardError, MemoryLimitError
-from xai_core.explainers.request import Request, logits_of
+from xai_core.explainers.request import Request, logits_of, summed
 from xai_core.keeping import FOR_GRADIENTS, has_fixed_statistics
 from xai_core.propagate import Rule, gradient_walk
 from xai_core.record import record
@@ -82,7 +82,7 @@ class Copies:
             logits = Request(module, x, shared=record(module, x, FOR_GRADIENTS)).logits
         else:
             logits = logits_of(module, x, strip=False)
-        return (logits * self.selection[sample : sample + 1]).flatten(1).sum(1)
+        return summed(logits * self.selection[sample : sample + 1])
 
     def gradients(
         self, sample: int, count: int, make: Callable[[range], Tensor]

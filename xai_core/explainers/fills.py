@@ -31,7 +31,8 @@ def blurred(x: Tensor, share: float) -> Tensor:
     from scipy.ndimage import gaussian_filter
 
     sigma = (0.0, 0.0, *(max(share * size, 0.5) for size in x.shape[2:]))
-    return torch.from_numpy(gaussian_filter(x.detach().cpu().numpy(), sigma)).to(x)
+    samples = x.detach().cpu().to(torch.promote_types(x.dtype, torch.float32))  # scipy knows no half precision
+    return torch.from_numpy(gaussian_filter(samples.numpy(), sigma)).to(x)
 
 
 def inpainted(sample: Tensor, hidden: Tensor) -> Tensor:

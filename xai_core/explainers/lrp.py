@@ -69,6 +69,7 @@ POOLING = Parameter(
     choices=("winner", "proportional"),
 )
 ALTERNATIVES = ("gradient", "input-x-gradient", "occlusion")
+DEFAULT = "lrp-epsilon-plus"  # bounded on every network
 _POOLS = frozenset({*AVERAGES, "max_pool2d_with_indices", "max_pool3d_with_indices"})
 _CAN_BE_NEGATIVE = frozenset(ACTIVATIONS) - {"relu", "sigmoid", "hardsigmoid", "native_dropout", "clamp", "hardtanh"}
 
@@ -105,7 +106,7 @@ def filtered_walk(
     """
     recording = context.recording = context.recording.ending_at(value)
     if chosen.is_idle:
-        return _bounded(context, relevance_walk(context, seed))
+        return bounded(context, relevance_walk(context, seed))
     on_value = None
     if chosen.place != "output":
         places = None if chosen.place == "all" else block_places(recording, value)
@@ -117,18 +118,18 @@ def filtered_walk(
 
         if filters_cuts:
             context.rules = {**context.rules, "cat": _filtered_cut(context.rules["cat"], chosen)}
-    relevance = _bounded(context, relevance_walk(context, seed, on_value=on_value))
+    relevance = bounded(context, relevance_walk(context, seed, on_value=on_value))
     return chosen(relevance, context.books)
 
 
-def _bounded(context: Context, relevance: Tensor) -> Tensor:
-    """``relevance``, or the error that says it has left the range of its numbers: never a map of NaN."""
-    if bool(torch.isfinite(relevance).all()):
+def bounded(context: Context, relevance: Tensor) -> Tensor:
+    """``relevance``, or the error that says it or its books have left the range of their numbers: never a map of NaN."""
+    if bool(torch.isfinite(relevance).all()) and context.books.is_finite:
         return relevance
     dtype = str(relevance.dtype).removeprefix("torch.")
     raise UnboundedError(
         f"The relevance of {context.explainer} grew beyond what {dtype} can hold in this network.",
-        f"Use one of: {', '.join(('lrp-epsilon-plus', *ALTERNATIVES))}.",
+        f"Use one of: {', '.join(name for name in (DEFAULT, *ALTERNATIVES) if name != context.explainer)}.",
     )
 
 
@@ -212,12 +213,12 @@ def idle_parameters(request: Request, given: Mapping[str, Any]) -> list[str]:
 def _refuse_negative(recording: Recording, name: str) -> None:
     for step in recording.steps:
         if step.operation in _CAN_BE_NEGATIVE:
-            raise UnsupportedOperationError(step.operation, step.path, name, ("lrp-epsilon-plus", *ALTERNATIVES))
+            raise UnsupportedOperationError(step.operation, step.path, name, (DEFAULT, *ALTERNATIVES))
         found = layer_of(step)
         if found is not None and not found[1].is_non_negative and found[1] is not recording.input:
             below = found[1].producer
             if below is not None and below.operation in ("convolution", "addmm", "mm", "native_batch_norm"):
-                raise UnsupportedOperationError(below.operation, below.path, name, ("lrp-epsilon-plus", *ALTERNATIVES))
+                raise UnsupportedOperationError(below.operation, below.path, name, (DEFAULT, *ALTERNATIVES))
 
 
 def refresh() -> None:

@@ -73,7 +73,7 @@ def lrp_study_unet(request: Request, parameters: Mapping[str, Any]) -> Attributi
     """Relevance of the input for the whole output, signed, with its books."""
     recording = request.recording
     chosen = filter_of(parameters)
-    seed = recording.tensor(recording.result).clone()
+    seed = request.logits.clone()
     books = Books(seed.shape[0], seed.device)
     rules: dict[str, StepRule] = dict(RELEVANCE_RULES)
     if parameters["variant"] == "published-code":
@@ -84,7 +84,7 @@ def lrp_study_unet(request: Request, parameters: Mapping[str, Any]) -> Attributi
         recording, books, "lrp-study-unet", _study, _study, folds_norms=False, rules=rules, alternatives=ALTERNATIVES
     )
     filters_cuts = parameters["variant"] == "text"
-    relevance = filtered_walk(context, recording.result, seed, chosen, filters_cuts=filters_cuts)
+    relevance = filtered_walk(context, request.logit_value, seed, chosen, filters_cuts=filters_cuts)
     return Attribution(relevance, closed(books.account(seed, relevance)), request.targets(), rules=dict(context.chosen))
 
 

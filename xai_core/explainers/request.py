@@ -16,13 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from xai_core.closing import logit_of
 from xai_core.errors import Cancelled, ModuleStateError, TargetError
 from xai_core.keeping import FOR_GRADIENTS
-from xai_core.record import hides_operations, record, record_after
-from xai_core.steps import Recording, Value
+from xai_core.record import forward_of, hides_operations, record, record_after
+from xai_core.steps import Recording, Value, tensors_of
 
 Target = int | Sequence[int] | None
-_OUTPUT_ACTIVATIONS = frozenset({"sigmoid", "_softmax", "_log_softmax", "log_sigmoid_forward"})
 
 
 @dataclass(frozen=True)
@@ -107,11 +107,8 @@ class Request:
 
     @property
     def logit_value(self) -> Value:
-        """The value whose samples are explained: the last one before a closing sigmoid or softmax."""
-        value = self.recording.result
-        while value.producer is not None and value.producer.operation in _OUTPUT_ACTIVATIONS:
-            value = value.producer.inputs[0]
-        return value
+        """The value whose samples are explained: the network's logits."""
+        return logit_of(self.recording)
 
     @property
     def closes_with_activation(self) -> bool:
@@ -178,7 +175,7 @@ class Request:
 
     def scores(self, output: Tensor) -> Tensor:
         """The explained scalar (N,) of outputs shaped like the network's (logits)."""
-        return (output * self.selection().to(output.dtype)).flatten(1).sum(1)
+        return summed(output * self.selection().to(output.dtype))
 
 
 def as_index(label: Any) -> int:
@@ -199,14 +196,15 @@ def logits_of(module: nn.Module, x: Tensor, strip: bool) -> Tensor:
         request = Request(module, x)
         return request.logits
     with torch.no_grad():
-        output = module(x)
-    if isinstance(output, Mapping):
-        output = next(iter(output.values()))
-    if isinstance(output, list | tuple):
-        output = output[0]
-    if not isinstance(output, Tensor):
+        output = next(tensors_of(forward_of(module, x)), None)
+    if output is None:
         raise ModuleStateError("The network returned no tensor.", "Give a module whose forward(x) returns a tensor.")
     return output
+
+
+def summed(explained: Tensor) -> Tensor:
+    """(N, L, *space), or (N,) of a network with one output, summed per sample."""
+    return explained.reshape(explained.shape[0], -1).sum(1)
 
 
 def joined(parts: Sequence[Attribution]) -> Attribution:

@@ -155,7 +155,8 @@ def section_of(request: Request, recording: Recording, wanted: str) -> tuple[Val
             for value in step.inputs:
                 if divides(recording, value):
                     return value, step.path or step.operation
-    raise UnsupportedOperationError("a head that evidence goes around", "", "rsp", ("rap", *ALTERNATIVES))
+    sentence = "rsp looks at a layer that all evidence passes, and this network has no such layer."
+    raise UnsupportedOperationError("branches", "", "rsp", ("rap", *ALTERNATIVES), sentence)
 
 
 def above_layers(recording: Recording) -> frozenset[int]:

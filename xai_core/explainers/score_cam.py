@@ -28,7 +28,7 @@ from torch import Tensor
 
 from xai_core.explainers.grad_cam import TARGET_LAYER, attribution_of, layer_value, resized, weighted
 from xai_core.explainers.registry import explainer
-from xai_core.explainers.request import Attribution, Request, logits_of
+from xai_core.explainers.request import Attribution, Request, logits_of, summed
 from xai_core.explainers.scoring import chunk_size, in_chunks
 from xai_core.parameters import Parameter
 
@@ -95,7 +95,7 @@ def channel_scores(request: Request, maps: Tensor, chosen: Tensor, sample: int, 
     strip = request.closes_with_activation
 
     def score(output: Tensor) -> Tensor:
-        return (output * selection).flatten(1).sum(1)
+        return summed(output * selection)
 
     def masked(part: range) -> Tensor:
         return own * unit_masks(maps[chosen[part.start : part.stop]].unsqueeze(1), own)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from xai_core.errors import MemoryLimitError, ModuleStateError
 from xai_core.explainers.fills import filled
 from xai_core.explainers.partial import Place, laid_out, plan
-from xai_core.explainers.request import Request, logits_of
+from xai_core.explainers.request import Request, logits_of, summed
 from xai_core.parameters import Parameter
 
 SCORE = Parameter("score", "choice", "logit", "What is measured.", choices=("logit", "probability"))
@@ -145,6 +145,6 @@ def _scorer(request: Request, kind: str) -> Callable[[Tensor, int], Tensor]:
         own = selection[sample : sample + 1]
         if kind == "probability":
             output = output.softmax(1) if is_exclusive and labels > 1 else output.sigmoid()
-        return (output * own).flatten(1).sum(1)
+        return summed(output * own)
 
     return score

@@ -17,6 +17,7 @@ Modality = Literal["CXR", "MR", "digit"]
 Task = Literal["classification", "segmentation", "generation"]
 Activation = Literal["sigmoid", "softmax"]
 CROPS = ("lungs", "study", "centre", "head", "none")
+SKULLS = ("", "on", "stripped")
 _NAME = re.compile(r"[^/\\\x00-\x1f\x7f]{1,80}")
 
 __all__ = ["Card", "InputSpec", "Modality", "Task", "checked"]
@@ -29,7 +30,8 @@ class Card:
     ``options``: what its architecture needs beside labels and channels. ``parents`` maps a label to the label above it;
     ``thresholds`` are on calibrated probabilities, ``temperatures`` divide logits before the sigmoid; labels in ``off`` are shown only
     when asked for; ``members``: the models whose mean this is;
-    ``taught_on``: "children" or "adults" for a label taught on these alone. ``metrics``: figures
+    ``taught_on``: "children" or "adults" for a label taught on these alone; ``skull``: whether the heads it knows have theirs ("on",
+    "stripped"; "": not said). ``metrics``: figures
     on held-out patients, with intervals and n; ``calibration``: figures and points of the reliability curve by label;
     ``shortcuts``: what it may have learned wrongly, by name, with its control figures. ``sha256``: of the file of weights,
     whole, or its beginning where the publisher names no more. Where ``shipped`` is false, ``url`` and ``file`` name what
@@ -54,6 +56,7 @@ class Card:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     temperatures: Mapping[str, float] = field(default_factory=dict)
     taught_on: Mapping[str, str] = field(default_factory=dict)
+    skull: str = ""
     target_layer: str = ""
     metrics: Mapping[str, Any] = field(default_factory=dict)
     calibration: Mapping[str, Any] = field(default_factory=dict)
@@ -91,6 +94,7 @@ def _words(card: Card) -> Iterator[Complaint]:
         "modality": (card.modality, get_args(Modality)),
         "task": (card.task, get_args(Task)),
         "activation": (card.activation, get_args(Activation)),
+        "skull": (card.skull, SKULLS),
         "input.crop": (card.input.crop, CROPS),
         "input.intensity": (card.input.intensity, (*INTENSITIES, *SCALINGS)),
     }

@@ -6,7 +6,8 @@ five years and adults: between them nothing is known, and the groups also differ
 
 from __future__ import annotations
 
-from xai_core.quality.verdict import FilmFinding, Seen, check
+from xai_core.quality.film import Seen, check
+from xai_core.quality.verdict import InputFinding
 
 OLDEST_CHILD, YOUNGEST_ADULT = 6.0, 18.0
 """Years: the children's films are of one to five years, and the adults' of eighteen and more."""
@@ -16,7 +17,7 @@ PLAIN = {"children": "a small child's", "adults": "an adult's"}
 
 
 @check
-def was_taught_on_such_patients(film: Seen) -> FilmFinding | None:
+def was_taught_on_such_patients(film: Seen) -> InputFinding | None:
     years = film.case.facts.get("age_years")
     if years is None:
         group = "children" if film.judged.child > CHILD else "adults" if film.judged.child < ADULT else ""
@@ -25,7 +26,7 @@ def was_taught_on_such_patients(film: Seen) -> FilmFinding | None:
         group = "children" if years < OLDEST_CHILD else "adults" if years >= YOUNGEST_ADULT else ""
         told = f"The file says {float(years):.3g} years"
         if not group:
-            return FilmFinding(
+            return InputFinding(
                 "caution",
                 "age between",
                 f"{told}: the models were taught on children of one to five years and on adults, and hardly between.",
@@ -35,7 +36,7 @@ def was_taught_on_such_patients(film: Seen) -> FilmFinding | None:
     if not labels:
         return None
     others = next(iter(film.card.taught_on[label] for label in labels))
-    return FilmFinding(
+    return InputFinding(
         "caution",
         f"taught on {others}",
         f"{told}; {_listed(labels)} {'was' if len(labels) == 1 else 'were'} taught on {others} only.",

@@ -5,14 +5,15 @@ Limits are those of the films that the models were taught on; see the card ``fil
 
 from __future__ import annotations
 
-from xai_core.quality.verdict import FilmFinding, Seen, check
+from xai_core.quality.film import Seen, check
+from xai_core.quality.verdict import InputFinding
 
 
 @check
-def has_grey_levels(film: Seen) -> FilmFinding | None:
+def has_grey_levels(film: Seen) -> InputFinding | None:
     if film.pixels.levels >= film.limits["levels"][0]:
         return None
-    return FilmFinding(
+    return InputFinding(
         "caution",
         "few grey levels",
         f"The film has only {film.pixels.levels:.0f} grey levels, as when it is underexposed or stored with too few bits.",
@@ -21,7 +22,7 @@ def has_grey_levels(film: Seen) -> FilmFinding | None:
 
 
 @check
-def keeps_both_ends(film: Seen) -> FilmFinding | None:
+def keeps_both_ends(film: Seen) -> InputFinding | None:
     ends = {"dark": "black", "bright": "white"}
     cut = {
         word: getattr(film.pixels, name)
@@ -31,7 +32,7 @@ def keeps_both_ends(film: Seen) -> FilmFinding | None:
     if not cut:
         return None
     told = " and ".join(f"{share:.0%} of it {word}" for word, share in cut.items())
-    return FilmFinding(
+    return InputFinding(
         "caution",
         "clipped",
         f"The grey values around the lungs are cut off, {told}, as when a narrow window was burned in.",
@@ -40,23 +41,23 @@ def keeps_both_ends(film: Seen) -> FilmFinding | None:
 
 
 @check
-def is_fine_enough(film: Seen) -> FilmFinding | None:
+def is_fine_enough(film: Seen) -> InputFinding | None:
     if film.pixels.side < film.limits["side"][0]:
         found = f"The lungs span only {film.pixels.side:.0f} pixels, fewer than on the films that taught the models."
     elif film.pixels.sharpness < film.limits["sharpness"][0]:
         found = "The film is more blurred than those that taught the models, as when it was enlarged from a small copy."
     else:
         return None
-    return FilmFinding("caution", "low resolution", found, remedy="Open the original file.")
+    return InputFinding("caution", "low resolution", found, remedy="Open the original file.")
 
 
 @check
-def bears_marks(film: Seen) -> FilmFinding | None:
+def bears_marks(film: Seen) -> InputFinding | None:
     """Most films bear a letter or a wire; only more than usual is worth a word of warning."""
     count = int(film.pixels.marks)
     if count == 0:
         return None
     told = f"{count} bright mark{'s' * (count > 1)} like letters, wires or clips lie around the lungs; a model may read them."
     if count <= film.limits["marks"][1]:
-        return FilmFinding("good", "", told)
-    return FilmFinding("caution", "marks", told, remedy="See whether a map lies on them.")
+        return InputFinding("good", "", told)
+    return InputFinding("caution", "marks", told, remedy="See whether a map lies on them.")

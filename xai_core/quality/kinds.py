@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from xai_core.quality.verdict import FilmFinding, Seen, check
+from xai_core.quality.film import Seen, check
+from xai_core.quality.verdict import InputFinding
 from xai_core.trust import Level
 
 SURE = 0.9
@@ -100,6 +101,6 @@ KINDS = (
 
 
 @check
-def is_a_frontal_chest_film(film: Seen) -> FilmFinding | None:
+def is_a_frontal_chest_film(film: Seen) -> InputFinding | None:
     kind = next((kind for kind in KINDS if kind.holds(film)), None)
-    return None if kind is None else FilmFinding(kind.level, kind.word, kind.sentence, remedy=kind.remedy)
+    return None if kind is None else InputFinding(kind.level, kind.word, kind.sentence, remedy=kind.remedy)

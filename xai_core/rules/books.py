@@ -53,7 +53,16 @@ class Books:
 
     def root_mean_square(self, z: Tensor) -> Tensor:
         """Of z per sample, shaped to broadcast against it."""
-        return per_sample(z.reshape(self.samples, -1).pow(2).mean(1).sqrt_(), z)
+        rows = z.reshape(self.samples, -1)
+        squares = rows.pow(2).mean(1)
+        if not bool(torch.isfinite(squares).all()):  # squares leave the range of numbers long before z does
+            squares = rows.double().pow(2).mean(1)
+        return per_sample(squares.sqrt_().to(z.dtype), z)
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether no entry has left the range of numbers."""
+        return bool(torch.isfinite(self.bias + self.stabiliser + self.filtered + self.stopped).all())
 
     def account(self, seed: Tensor, relevance: Tensor) -> dict[str, Tensor]:
         """The closed account of a map: every entry (N,) float64, with ``amplification`` = sum|map| / |seed|."""

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xai_core.errors import UnsupportedOperationError
 from xai_core.keeping import SHAPE_ONLY, has_fixed_statistics
 from xai_core.rules.layers import constant, is_free
 from xai_core.steps import NORMS, Recording, Step, Value, parted
@@ -174,16 +175,31 @@ def _by_autograd(recording: Recording, step: Step, grads: Sequence[Tensor | None
         results = step.function(*arguments, **options)
     results = [results] if isinstance(results, Tensor) else list(results)
     pairs = [(r, g) for r, g in zip(results, grads, strict=False) if g is not None and r.requires_grad]
+    if not pairs and step.operation != "detach":  # a step function has a derivative, which is zero; this has none
+        raise _no_derivative(step)
     if not pairs:
         return
     own = [(value, samples) for value, samples in leaves.values() if samples.requires_grad]
     inputs = [samples for _, samples in own]
-    found = torch.autograd.grad(
-        [r for r, _ in pairs], inputs, [laid_out(g.expand_as(r)) for r, g in pairs], allow_unused=True
-    )
+    try:
+        found = torch.autograd.grad(
+            [r for r, _ in pairs], inputs, [laid_out(g.expand_as(r)) for r, g in pairs], allow_unused=True
+        )
+    except RuntimeError as error:
+        if step.function.namespace == "aten" and not isinstance(error, NotImplementedError):
+            raise
+        raise _no_derivative(step) from error
+    if all(gradient is None for gradient in found):  # an operation from elsewhere that autograd was not told of
+        raise _no_derivative(step)
     for (value, _), gradient in zip(own, found, strict=True):
         if gradient is not None:
             yield value, gradient
+
+
+def _no_derivative(step: Step) -> UnsupportedOperationError:
+    where = f" in '{step.path}'" if step.path else ""
+    sentence = f"PyTorch has no derivative of the operation {step.operation}{where}."
+    return UnsupportedOperationError(step.operation, step.path, "", ("occlusion", "rise", "lime"), sentence)
 
 
 def _leaf(argument: Any, recording: Recording, step: Step, leaves: dict[int, tuple[Value, Tensor]]) -> Any:

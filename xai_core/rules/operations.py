@@ -24,7 +24,7 @@ ACTIVATIONS = (
 ).split()
 STRUCTURE = (
     "view _unsafe_view reshape _reshape_alias t transpose permute slice select squeeze unsqueeze expand clone "
-    "alias _to_copy to contiguous split split_with_sizes unbind chunk narrow cat stack flip roll index index_select gather "
+    "alias _to_copy to contiguous split split_with_sizes unsafe_split unsafe_split_with_sizes unbind chunk narrow cat stack flip roll index index_select gather "
     "constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d replication_pad3d "
     "as_strided pixel_shuffle pixel_unshuffle channel_shuffle unfold diagonal repeat lift_fresh"
 ).split()

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 
 from xai_core.models.generators import GeneratorPair
 from xai_core.models.shelf import furnished, shelved
-from xai_core.training import Option, Progress, recipe
+from xai_core.training import Option, Progress, chosen, recipe
 from xai_core.training.classroom import INPUT
 from xai_core.training.crops import Crops, read_crops
 from xai_core.training.film_batches import placed, plain_images, softened_crops
@@ -34,50 +35,36 @@ BEYOND = 1.0
 """How far beyond the threshold, in calibrated logits, an adversarial film has to come."""
 
 
-@recipe(
-    NAME,
-    f"Similar and adversarial films for {LABEL} of {MODEL} (two U-Nets)",
-    (
-        Option("small", 3, "epochs at the small size"),
-        Option("large", 5, "epochs at 224 pixels, after them"),
-        Option("size", 128, "the small size, pixels"),
-        Option("films", 1600, "films an epoch, half of them with pneumonia"),
-        Option("batch", 8, "films a step"),
-        Option("near", 20.0, "weight of the mean absolute difference between the two films"),
-        Option("smooth", 40.0, "weight of the total variation of that difference"),
-        Option("learning_rate", 2e-3, "at the peak, at the small size"),
-        Option("large_rate", 1e-3, "at the peak, at 224 pixels"),
-        Option("classifier", MODEL, "shelved model to explain"),
-    ),
+OPTIONS = (
+    Option("small", 3, "epochs at the small size"),
+    Option("large", 5, "epochs at 224 pixels, after them"),
+    Option("size", 128, "the small size, pixels"),
+    Option("films", 1600, "films an epoch, half of them with pneumonia"),
+    Option("batch", 8, "films a step"),
+    Option("near", 20.0, "weight of the mean absolute difference between the two films"),
+    Option("smooth", 40.0, "weight of the total variation of that difference"),
+    Option("learning_rate", 2e-3, "at the peak, at the small size"),
+    Option("large_rate", 1e-3, "at the peak, at 224 pixels"),
+    Option("classifier", MODEL, "shelved model to explain"),
 )
+
+
+@recipe(NAME, f"Similar and adversarial films for {LABEL} of {MODEL} (two U-Nets)", OPTIONS)
 def run(
-    data: Path,
-    out: Path,
-    *,
-    seed: int = 0,
-    resume: bool = False,
-    progress: Progress | None = None,
-    small: int = 3,
-    large: int = 5,
-    size: int = 128,
-    films: int = 1600,
-    batch: int = 8,
-    near: float = 20.0,
-    smooth: float = 40.0,
-    learning_rate: float = 2e-3,
-    large_rate: float = 1e-3,
-    classifier: str = MODEL,
+    data: Path, out: Path, *, seed: int = 0, resume: bool = False, progress: Progress | None = None, **options: Any
 ) -> Path:
     """Train, measure on held-out patients and write weights, their table and card into ``out``."""
+    options = chosen(OPTIONS, options)
+    small, batch = options["small"], options["batch"]
     journal = Journal(out, progress)
-    card, weights = shelved(classifier)
+    card, weights = shelved(options["classifier"])
     judge, digest = judge_of(card, weights, LABEL)
     crops = trainable_crops(data, out, journal)
     train, held = rows_by_label(crops, "train"), np.concatenate(rows_by_label(crops, "val", most=32))
-    share = min(films // 2, *(len(rows) for rows in train))
+    share = min(options["films"] // 2, *(len(rows) for rows in train))
 
     def loss_of(module: nn.Module, drawn: Batch) -> Tensor:
-        return pair_loss(module, drawn, judge, near, smooth)
+        return pair_loss(module, drawn, judge, options["near"], options["smooth"])
 
     def validate(module: nn.Module, epoch: int) -> str:
         found = outcome(module, judge, plain_images(crops.films[held], crops.lungs[held], INPUT.size[0]))
@@ -88,7 +75,10 @@ def run(
 
     torch.manual_seed(seed)
     pair: nn.Module = GeneratorPair()
-    stages = ((NAME, small, size, learning_rate), (f"{NAME}-large", large, INPUT.size[0], large_rate))
+    stages = (
+        (NAME, small, options["size"], options["learning_rate"]),
+        (f"{NAME}-large", options["large"], INPUT.size[0], options["large_rate"]),
+    )
     for stage, (name, epochs, pixels, rate) in enumerate(stages):
 
         def batches_of(epoch: int, stage: int = stage, pixels: int = pixels) -> Iterator[Batch]:
@@ -98,11 +88,7 @@ def run(
 
         plan = Plan(epochs, 2 * share // batch, rate, weight_decay=0.0, average=0.99, seed=seed)
         pair = fit(pair, plan, batches_of, loss_of, out, journal, resume=resume, validate=validate, name=name)
-    options = {
-        "seed": seed, "small": small, "large": large, "size": size, "films": films, "batch": batch, "near": near,
-        "smooth": smooth, "learning_rate": learning_rate, "large_rate": large_rate,
-    }  # fmt: skip
-    return publish(pair, judge, crops, card, digest, data, out, journal, options)
+    return publish(pair, judge, crops, card, digest, data, out, journal, {"seed": seed, **options})
 
 
 def trainable_crops(data: Path, out: Path, journal: Journal) -> Crops:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from xai_core.models.architectures import LungUNet
-from xai_core.training import Option, Progress, recipe
+from xai_core.training import Option, Progress, chosen, recipe
 from xai_core.training.films import film_root, films_table, read_grey, squared
 from xai_core.training.loop import Batch, Journal, Plan, fit
 from xai_core.training.lungs_card import publish
@@ -39,27 +40,20 @@ class Outlined:
     table: pd.DataFrame
 
 
-@recipe(
-    "cxr-lungs",
-    "Lung field of chest films (U-Net)",
-    (
-        Option("epochs", 9, "passes over the outlined films"),
-        Option("gentle", 3, "last epochs, with mild augmentation"),
-        Option("batch", 24, "films a step"),
-    ),
+OPTIONS = (
+    Option("epochs", 9, "passes over the outlined films"),
+    Option("gentle", 3, "last epochs, with mild augmentation"),
+    Option("batch", 24, "films a step"),
 )
+
+
+@recipe("cxr-lungs", "Lung field of chest films (U-Net)", OPTIONS)
 def run(
-    data: Path,
-    out: Path,
-    *,
-    seed: int = 0,
-    resume: bool = False,
-    progress: Progress | None = None,
-    epochs: int = 9,
-    gentle: int = 3,
-    batch: int = 24,
+    data: Path, out: Path, *, seed: int = 0, resume: bool = False, progress: Progress | None = None, **options: Any
 ) -> Path:
     """Train, measure on held-out patients and write ``cxr-lungs.safetensors`` and its card into ``out``."""
+    options = chosen(OPTIONS, options)
+    epochs, batch = options["epochs"], options["batch"]
     torch.manual_seed(seed)
     journal = Journal(out, progress)
     outlined = read_outlined(data)
@@ -71,7 +65,7 @@ def run(
         dice = np.random.default_rng((seed, epoch))
         order = dice.permutation(train)
         for start in range(0, plan.batches * batch, batch):
-            strength = 1.0 if epoch < epochs - gentle else 0.3
+            strength = 1.0 if epoch < epochs - options["gentle"] else 0.3
             yield drawn_batch(outlined, order[start : start + batch], dice, strength)
 
     def validate(module: nn.Module, epoch: int) -> str:
@@ -80,7 +74,7 @@ def run(
     module = fit(
         LungUNet(1, 1), plan, batches_of, lung_loss, out, journal, resume=resume, validate=validate, name="cxr-lungs"
     )
-    return publish(module, data, out, journal, {"seed": seed, "epochs": epochs, "gentle": gentle, "batch": batch})
+    return publish(module, data, out, journal, {"seed": seed, **options})
 
 
 def read_outlined(data: Path) -> Outlined:

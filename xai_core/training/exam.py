@@ -22,10 +22,10 @@ from xai_core.models.architectures import build
 from xai_core.models.card import Card, InputSpec
 from xai_core.training import Option
 from xai_core.training.film_batches import Lessons, batches
+from xai_core.training.films import hash_fold
 from xai_core.training.loop import Batch, Journal, Plan, fit
 from xai_core.training.publishing import rows_of, spelled
 from xai_core.training.scores import auroc, counts_at, measured, precision_recall_f1
-from xai_core.training.teacher import hash_fold
 
 Array = NDArray[Any]
 OPTIONS = (

@@ -24,7 +24,7 @@ from xai_core.models.shelf import furnished, shelved
 from xai_core.preprocess import prepare
 from xai_core.quality.pixels import MEASURES, pixels_of
 from xai_core.quality.statistics import GROUPS, NAME, POSES, Array, Statistics, pooled, squared_distances
-from xai_core.training import Option, Progress, recipe
+from xai_core.training import Option, Progress, chosen, recipe
 from xai_core.training.film_poses import reader
 from xai_core.training.film_quality_card import publish
 from xai_core.training.films import draw, film_root, films_table, read_grey
@@ -60,63 +60,45 @@ class Films:
         return Films(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
 
 
-@recipe(
-    NAME,
-    "What known chest films look like (statistics, no network)",
-    (
-        Option("children", 1400, "films of children, of all there are"),
-        Option("turned", 1500, "films turned and turned over"),
-        Option("measured", 300, "films of each group whose pixels are measured"),
-        Option("judged", 150, "held-out films of each source that are judged for the card"),
-        Option("axes", 64, "principal axes that are kept"),
-    ),
+OPTIONS = (
+    Option("children", 1400, "films of children, of all there are"),
+    Option("turned", 1500, "films turned and turned over"),
+    Option("measured", 300, "films of each group whose pixels are measured"),
+    Option("judged", 150, "held-out films of each source that are judged for the card"),
+    Option("axes", 64, "principal axes that are kept"),
 )
+
+
+@recipe(NAME, "What known chest films look like (statistics, no network)", OPTIONS)
 def run(
-    data: Path,
-    out: Path,
-    *,
-    seed: int = 0,
-    resume: bool = False,
-    progress: Progress | None = None,
-    children: int = 1400,
-    turned: int = 1500,
-    measured: int = 300,
-    judged: int = 150,
-    axes: int = 64,
+    data: Path, out: Path, *, seed: int = 0, resume: bool = False, progress: Progress | None = None, **options: Any
 ) -> Path:
     """Take the statistics, measure them on held-out people and on what is no chest film, and write them with their card."""
+    options = chosen(OPTIONS, options)
     torch.manual_seed(seed)
     dice = np.random.default_rng(seed)
     journal = Journal(out, progress)
     module, digest = furnished(*shelved(LUNGS))
     assert isinstance(module, LungUNet)
-    root, table = film_root(data), known_films(data, children, dice)
+    root, table = film_root(data), known_films(data, options["children"], dice)
     journal.write(0.0, f"{len(table)} films of {table['patient'].nunique()} patients")
     files = [root / path for path in table["path"]]
     upright = films_of(
         table, features_of(module, [reader(file, 0) for file in files], journal), np.zeros(len(table), np.int64)
     )
-    chosen = dice.permutation(len(table))[:turned]
-    poses = dice.integers(1, len(POSES), len(chosen))
-    variants = [reader(files[row], int(pose), int(dice.integers(4))) for row, pose in zip(chosen, poses, strict=True)]
-    wrong = films_of(table.iloc[chosen], features_of(module, variants, journal), poses)
-    statistics = with_limits(upright, wrong, axes)
-    limits = pixel_limits(module, table, root, measured, dice)
+    rows = dice.permutation(len(table))[: options["turned"]]
+    poses = dice.integers(1, len(POSES), len(rows))
+    variants = [reader(files[row], int(pose), int(dice.integers(4))) for row, pose in zip(rows, poses, strict=True)]
+    wrong = films_of(table.iloc[rows], features_of(module, variants, journal), poses)
+    statistics = with_limits(upright, wrong, options["axes"])
+    limits = pixel_limits(module, table, root, options["measured"], dice)
     journal.write(
         0.5,
         "limits of "
         + ", ".join(f"{name} {low:.3g} to {high:.3g}" for name, (low, high) in zip(MEASURES, limits, strict=True)),
     )
     statistics = replace(statistics, pixel_limits=limits)
-    options = {
-        "seed": seed,
-        "children": children,
-        "turned": turned,
-        "measured": measured,
-        "judged": judged,
-        "axes": axes,
-    }
-    return publish(statistics, module, digest, data, out, journal, options)
+    return publish(statistics, module, digest, data, out, journal, {"seed": seed, **options})
 
 
 def known_films(data: Path, children: int, dice: np.random.Generator) -> pd.DataFrame:

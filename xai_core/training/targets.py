@@ -14,6 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 LABELS = ("Healthy", "Pneumonia", "Bacterial", "Viral", "COVID-19", "Lung Opacity")
+TREE = LABELS[:5]
+"""The labels of the hierarchy."""
 PARENTS = {"Bacterial": "Pneumonia", "Viral": "Pneumonia", "COVID-19": "Viral"}
 FINDINGS = (
     "Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Effusion", "Emphysema", "Fibrosis", "Infiltration", "Mass",

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from xai_core.training.crops import Crops
+from xai_core.training.films import hash_fold
 from xai_core.training.loop import Journal
 from xai_core.training.targets import OPAQUE, reader_classes
 
@@ -84,11 +85,6 @@ def soft_opacity(features: NDArray[np.float32], table: pd.DataFrame, folds: int 
     others = is_adult & ~is_train
     soft[others] = fitted(usable).predict_proba(features[others])[:, 1]
     return soft
-
-
-def hash_fold(name: str, folds: int) -> int:
-    """The fold of a patient, for good."""
-    return sum(name.encode()) % folds
 
 
 def _veiled(film: NDArray[np.uint8], lungs: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -38,13 +38,13 @@ def stable(evidence: Evidence) -> Finding | None:
     account = evidence.account
     if account is None or account["amplification"] <= 100:
         return None
+    told = f"Positive and negative relevance add up to {account['amplification']:.3g} times what is explained"
+    if account["magnitude"] <= 100 * max(1.0, abs(account["seed"])):  # of a logit of one it would be no growth
+        why = f"that is next to nothing ({account['seed']:.2g}), since what speaks for it and against it cancels."
+        return Finding("caution", "unstable", f"{told}: {why} The map shows where both lie, and its sum says little.")
     is_bounded = evidence.info.name.startswith("lrp-epsilon-plus")
-    return Finding(
-        "caution",
-        "unstable",
-        f"Positive and negative relevance add up to {account['amplification']:.3g} times what is explained: "
-        f"the rule grew without bound. Compare with {'occlusion' if is_bounded else 'lrp-epsilon-plus'}.",
-    )
+    better = "occlusion" if is_bounded else "lrp-epsilon-plus"
+    return Finding("caution", "unstable", f"{told}: the rule grew without bound. Compare with {better}.")
 
 
 @check
@@ -62,4 +62,6 @@ def little_lost(evidence: Evidence) -> Finding | None:
         "filtered": "the filter removed the rest",
         "stopped": "the rest ended in constants and gates",
     }
-    return Finding("caution", "partial", f"The map carries {kept:.0%} of what is explained; {names[where]}.")
+    return Finding(
+        "caution", "partial", f"The map carries {round(kept, 2) + 0.0:.0%} of what is explained; {names[where]}."
+    )

@@ -69,6 +69,7 @@ def meshnet(found: Checkpoint, settings: Mapping[str, Any]) -> Converted:
         "activation": "softmax",
         "labels": tuple(facts.get("labels") or ()),
         "channels": ("T1",),
+        "skull": "on",
         "target_layer": f"activation{last - 1}",
         "options": {"width": width, "activation": activation, "dilations": dilations},
         "input": {"size": (SIDE,) * 3, "intensity": recipe, "clip": recipe == RECIPES[0]},

@@ -8,117 +8,17 @@ import json
 import logging
 import threading
 import time
-from dataclasses import dataclass, replace
-from types import MappingProxyType
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from xai_core.case import Case, Geometry, digest_of
+from tests.engine.standins import FAST, LABELS, SLOW, StandInModel, film, finished
 from xai_core.engine import Engine, device_in_words
 from xai_core.errors import Cancelled, MemoryLimitError, ModelError, ParameterError
-from xai_core.explain import Explanation
 from xai_core.explainers import registry
 from xai_core.explainers.registry import explainers
-from xai_core.grid import Grid
-from xai_core.models import Prediction
-from xai_core.trust import Badge, Finding
-
-FAST, SLOW = "grad-cam", "occlusion"
-LABELS = ("Healthy", "Pneumonia")
-
-
-def film(seed=0, patient=None):
-    pixels = np.random.default_rng(seed).integers(0, 4096, size=(1, 40, 30), dtype=np.uint16)
-    return Case("film", ("film",), pixels, Geometry(), {}, digest_of(pixels, "film"), MappingProxyType(patient or {}))
-
-
-@dataclass
-class StandInModel:
-    """Counts how many threads are inside it at once."""
-
-    weights_digest: str = "feed"
-    device: str = "cpu"
-    inside: int = 0
-    most_inside: int = 0
-    predictions: int = 0
-
-    def __enter__(self):
-        self.inside += 1
-        self.most_inside = max(self.most_inside, self.inside)
-        time.sleep(0.002)
-
-    def __exit__(self, *_):
-        self.inside -= 1
-
-    def predict(self, case):
-        with self:
-            self.predictions += 1
-        return Prediction(LABELS, np.zeros(2), np.full(2, 0.5), ())
-
-
-class Compute:
-    """Stands in for ``explain_all``: ten steps a map, a gate to hold it, faults by name."""
-
-    def __init__(self, steps=4):
-        self.steps, self.made, self.calls, self.faults = steps, [], [], {}
-        self.gate, self.begun = threading.Event(), threading.Event()
-        self.gate.set()
-
-    def __call__(self, model, case, explainers, targets, parameters=None, progress=None, cancel=None):
-        self.calls.append((tuple(explainers), tuple(targets)))
-        found = {}
-        for name in explainers:
-            for target in targets:
-                self.begun.set()
-                for step in range(self.steps):
-                    with model:
-                        pass
-                    progress(name, target, step / self.steps, None)
-                    while not self.gate.wait(0.005):
-                        progress(name, target, step / self.steps, None)
-                        if cancel.is_set():
-                            raise Cancelled
-                    if cancel.is_set():
-                        raise Cancelled
-                if name in self.faults:
-                    raise self.faults[name]
-                found[name, target] = explained(case, name, target, parameters[name])
-                self.made.append((case.digest, name, target))
-                progress(name, target, 1.0, found[name, target])
-        return found
-
-
-def explained(case, name, target, parameters):
-    raw = np.random.default_rng(len(name)).normal(size=(1, 8, 6)).astype(np.float32)
-    grid = Grid((5.0, 5.0), (2.0, 2.0), (40, 30), (8, 6))
-    return Explanation(
-        explainer=name, target=target, model="fake", case_digest=case.digest, map=grid.to_case(raw), raw=raw,
-        shown=raw[0].copy(), grid=grid, account={"seed": 1.0, "error": 1e-7},
-        badge=Badge((Finding("good", "Closed", "The books close.", "books_close"),), (), {"error": 1e-7}), seconds=0.1,
-        parameters=dict(parameters), provenance={"device": "cpu"}, is_signed=True, unit="logit",
-    )  # fmt: skip
-
-
-@pytest.fixture
-def model():
-    return StandInModel()
-
-
-@pytest.fixture
-def compute():
-    return Compute()
-
-
-@pytest.fixture
-def engine(tmp_path, model, compute):
-    return Engine(tmp_path / "cache", load=lambda name, device: model, compute=compute)
-
-
-def finished(job):
-    assert job.wait(20)
-    return job
 
 
 def test_every_pane_becomes_ready_in_the_order_asked(engine):
@@ -305,7 +205,7 @@ def test_one_failing_pane_leaves_the_others_alone(engine, compute, caplog):
     assert failed.error.sentence
     assert failed.error.remedy
     assert "IndexError" in caplog.text
-    assert "test_engine.py" in caplog.text
+    assert "standins.py" in caplog.text
     assert "DOE" not in caplog.text + str(failed.error)
     assert panes[SLOW, "Pneumonia"].state == panes["rap", "Pneumonia"].state == "ready"
 
@@ -396,120 +296,3 @@ def test_the_device_is_said_in_words(model):
 def test_parameters_survive_json(engine):
     pane = finished(engine.submit(film(), "m", ["rap"], ["Pneumonia"])).panes["rap", "Pneumonia"]
     assert json.dumps(dict(pane.explanation.parameters))
-
-
-class Look:
-    """Stands in for ``second_looks``: one more sentence a map, a gate to hold it, faults by name."""
-
-    def __init__(self):
-        self.made, self.faults = [], {}
-        self.gate, self.begun = threading.Event(), threading.Event()
-        self.gate.set()
-
-    def __call__(self, known, model, case, explainers, targets, parameters=None, progress=None, cancel=None):
-        found = {}
-        for key in [(name, target) for name in explainers for target in targets]:
-            self.begun.set()
-            progress(*key, 0.1, None)
-            while not self.gate.wait(0.005):
-                progress(*key, 0.2, None)
-                if cancel.is_set():
-                    raise Cancelled
-            if key[0] in self.faults:
-                raise self.faults[key[0]]
-            with model:
-                self.made.append(key)
-            badge = known[key].badge.joined([Finding("caution", "Blind", "It stays.", "random_last_layer")], {})
-            found[key] = replace(known[key], badge=badge, checks="full")
-            progress(*key, 1.0, found[key])
-        return found
-
-
-@pytest.fixture
-def look():
-    return Look()
-
-
-@pytest.fixture
-def looking(tmp_path, model, compute, look):
-    return Engine(tmp_path / "cache", load=lambda name, device: model, compute=compute, look=look)
-
-
-def maps_of(engine, case, names=(FAST, SLOW)):
-    panes = finished(engine.submit(case, "m", list(names), ["Pneumonia"])).panes
-    return [pane.explanation for pane in panes.values()]
-
-
-def test_a_second_look_brings_the_same_map_with_a_fuller_badge(looking):
-    first = maps_of(looking, film())
-    panes = finished(looking.look_again(film(), "m", first)).panes
-    for one in first:
-        again = panes[one.explainer, one.target].explanation
-        assert again.raw is one.raw
-        assert (again.checks, again.badge.word) == ("full", "Blind")
-
-
-def test_what_was_looked_at_twice_is_kept_so(looking, look, tmp_path, model, compute):
-    first = maps_of(looking, film(), [FAST])
-    second = finished(looking.look_again(film(), "m", first)).panes[FAST, "Pneumonia"].explanation
-    (known,) = maps_of(looking, film(), [FAST])
-    assert known is second
-    assert looking.look_again(film(), "m", first).done
-    assert looking.look_again(film(), "m", [known]).done
-    assert len(look.made) == 1
-    looking.results.keep("ab", second)
-    other = Engine(tmp_path / "cache", load=lambda name, device: model, compute=compute, look=look)
-    assert other.results.get("ab").badge == second.badge
-    assert other.results.get("ab").checks == "full"
-
-
-def test_a_second_look_asked_for_twice_is_taken_once(looking, look):
-    first = maps_of(looking, film(), [FAST])
-    look.gate.clear()
-    jobs = [looking.look_again(film(), "m", first) for _ in range(3)]
-    look.gate.set()
-    assert all(finished(job).panes[FAST, "Pneumonia"].state == "ready" for job in jobs)
-    assert len(look.made) == 1
-
-
-def test_maps_go_before_second_looks(looking, look):
-    first = maps_of(looking, film(), [FAST])
-    look.gate.clear()
-    looks = looking.look_again(film(), "m", first)
-    assert look.begun.wait(5)
-    assert len(maps_of(looking, film(1))) == 2
-    assert not looks.done
-    look.gate.set()
-    finished(looks)
-
-
-def test_second_looks_can_be_cancelled_and_asked_for_again(looking, look):
-    first = maps_of(looking, film(), [FAST])
-    look.gate.clear()
-    looks = looking.look_again(film(), "m", first)
-    assert look.begun.wait(5)
-    looks.cancel()
-    look.gate.set()
-    again = finished(looking.look_again(film(), "m", first)).panes[FAST, "Pneumonia"]
-    assert again.explanation.checks == "full"
-
-
-def test_closing_ends_what_is_under_way(looking, look, compute):
-    first = maps_of(looking, film(), [FAST])
-    look.gate.clear()
-    looks = looking.look_again(film(), "m", first)
-    compute.gate.clear()
-    maps = looking.submit(film(1), "m", [FAST], ["Pneumonia"])
-    assert look.begun.wait(5)
-    looking.close()
-    assert not looking._workers
-    assert all(isinstance(pane.error, Cancelled) for job in (looks, maps) for pane in job.panes.values())
-
-
-def test_a_second_look_that_fails_leaves_the_others_and_the_map(looking, look):
-    look.faults[FAST] = IndexError("value 1234")
-    first = maps_of(looking, film())
-    panes = finished(looking.look_again(film(), "m", first)).panes
-    assert panes[FAST, "Pneumonia"].error.remedy
-    assert panes[SLOW, "Pneumonia"].explanation.checks == "full"
-    assert maps_of(looking, film(), [FAST])[0].checks == "quick"
