@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from xai_core.case import Case, Geometry, Region, digest_of
+from xai_core.case import Case, Geometry, digest_of
 from xai_core.models import Card, InputSpec, Model
 
 CHANNELS = ("FLAIR", "T1")
@@ -40,11 +40,3 @@ def volume_model(module: nn.Module, size: tuple[int, ...] = SPACE, **more: Any) 
         **more,
     )
     return Model(card, module.eval(), "cpu", "beef")
-
-
-def lesion(space: tuple[int, ...] = SPACE) -> Region:
-    """A box of three slices, the middle one (slice 4) the largest."""
-    mask = np.zeros(space, bool)
-    mask[3:6, 4:7, 3:6] = True
-    mask[4, 4:8, 3:7] = True
-    return Region(mask, "lesion")

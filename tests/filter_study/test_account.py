@@ -13,9 +13,10 @@ from typer.testing import CliRunner
 
 import xai_core as xc
 from tests.filter_study.test_summary import CHANNELS, swept
+from tests.lesions import lesion
 from tests.networks import UNet, randomised
 from tests.pages.test_filter_study import CARD
-from tests.volumes import lesion, volume, volume_model
+from tests.volumes import volume, volume_model
 from xai_core.__main__ import app
 from xai_core.filter_study import RAW, STUDY_BANDS, sweep
 from xai_core.filter_study.account import markdown, mean_sweep, published_table, section, statements
