@@ -5,6 +5,7 @@ import { askVoxel, boxSlice, boxTool, setWithBox } from "./asking.js";
 import { withBox } from "./boxes.js";
 import { withEnd, withRuler, withUndone, withoutRuler } from "./rulers.js";
 import { IMAGE, LAYOUTS } from "./cells.js";
+import { withRegionTurned } from "./regions.js";
 import { greyOf, panned, rotated, toggledLink, wholeFilm } from "./state.js";
 import { changeVolume, freshState, scroll, toSlice } from "./travel.js";
 import { whereOf } from "./volumestate.js";
@@ -63,6 +64,7 @@ export const ACTS = {
     const id = viewer.order()[Number(argument) - 1];
     if (id) viewer.set({ ...viewer.state, hidden: { ...hidden, [id]: !hidden[id] } });
   },
+  region: (viewer, argument) => viewer.set(withRegionTurned(viewer.state, String(argument))),
   ruler: (viewer) => {
     if (viewer.state.tool !== "ruler") viewer.set({ ...viewer.state, tool: "ruler" });
     else layRuler(viewer);

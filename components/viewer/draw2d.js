@@ -12,6 +12,8 @@ const EDGE = 1e-6;
 /** @typedef {{codes: Codes, rows: number, columns: number}} Sheet */
 /** @typedef {{steps: Uint16Array, rows: number, columns: number, gridScale: number[], gridOffset: number[]}} MapSheet */
 
+/** A grid of cells over the film. @typedef {{rows: number, columns: number, gridScale: number[], gridOffset: number[]}} Cellular */
+
 /** Film halvings, made when first asked for: index 0 is the film itself. */
 export class Pyramid {
   /** @param {Codes} codes @param {readonly number[]} shape */
@@ -143,7 +145,7 @@ export function mapOnScreen(map, film, view, smooth) {
 }
 
 /** The cells of a map at screen columns and rows, numbered as by filmTaps.
- * @param {MapSheet} map @param {View} view @param {boolean} isFlat */
+ * @param {Cellular} map @param {View} view @param {boolean} isFlat */
 export function mapCells(map, view, isFlat) {
   const across = axisWalk(view, "x");
   const down = axisWalk(view, "y");
@@ -151,10 +153,10 @@ export function mapCells(map, view, isFlat) {
   const stride = isFlat ? map.columns : 1;
   const x = cells(across, view.width, map, isStraight ? 1 : 0, isStraight ? 1 : stride);
   const y = cells(down, view.height, map, isStraight ? 0 : 1, isStraight ? stride : 1);
-  return { x, y };
+  return { x, y, isStraight };
 }
 
-/** @param {{start: number, step: number}} walk @param {number} pixels @param {MapSheet} map @param {0 | 1} axis
+/** @param {{start: number, step: number}} walk @param {number} pixels @param {Cellular} map @param {0 | 1} axis
  * @param {number} stride */
 function cells({ start, step }, pixels, map, axis, stride) {
   const count = axis === 0 ? map.rows : map.columns;

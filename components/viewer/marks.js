@@ -1,34 +1,9 @@
-// What is drawn over a picture without touching its pixels: outlines, the linked pointer, the scale bar, the colour bar.
+// Marks over a picture that touch none of its pixels: the linked pointer, the crosshair, words, the scale bar, the colour bar.
 
 import { axisWalk, filmToScreen, pixelsASample } from "./affine.js";
 import { tableFor } from "./luts.js";
 
 /** @typedef {import("./affine.js").View} View */
-
-/** Colours of outlines, in the order of the regions. */
-export const OUTLINES = ["#7fe3c4", "#f6d365", "#c9a7ff", "#ff9eb5"];
-
-/**
- * Outlines of regions, film indices to device pixels.
- * @param {CanvasRenderingContext2D} context @param {View} view @param {Float32Array[]} outlines
- */
-export function drawOutlines(context, view, outlines) {
-  outlines.forEach((runs, number) => {
-    const path = new Path2D();
-    for (let at = 0; at < runs.length; at += 4) {
-      const from = filmToScreen(view, runs[at + 1], runs[at]);
-      const to = filmToScreen(view, runs[at + 3], runs[at + 2]);
-      path.moveTo(from.x, from.y);
-      path.lineTo(to.x, to.y);
-    }
-    context.lineWidth = 3;
-    context.strokeStyle = "rgba(0, 0, 0, .6)";
-    context.stroke(path);
-    context.lineWidth = 1.4;
-    context.strokeStyle = OUTLINES[number % OUTLINES.length];
-    context.stroke(path);
-  });
-}
 
 /**
  * The place under the pointer of another pane. @param {CanvasRenderingContext2D} context @param {View} view

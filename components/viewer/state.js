@@ -28,6 +28,7 @@ import { fitScale, screenToFilm } from "./affine.js";
  * @property {boolean} smooth
  * @property {"none" | "pass" | "clamp"} filterMode @property {number} filterLow @property {number} filterHigh
  * @property {"output" | "blocks"} filterAt on the final map, or inside the propagation
+ * @property {number} fill opacity of a volume's regions, 0 for outlines alone @property {boolean} fillsMaps over maps too
  */
 
 /**
@@ -41,6 +42,7 @@ import { fitScale, screenToFilm } from "./affine.js";
  * @property {import("./rulers.js").Ruler[]} rulers @property {{at: number, end: number} | null} chosenRuler the end in the hand
  * @property {import("./rulers.js").Drawn[]} past what was drawn before each change
  * @property {import("./boxes.js").Box | null} box of a volume @property {import("./boxes.js").Grip | null} grip the part of it in the hand
+ * @property {Record<string, boolean>} regionsHidden by name
  * @property {string[]} picks what the page answers to: "voxel", "box" @property {import("./planes.js").Index | null} asked the voxel it was asked about
  * @property {import("./volumestate.js").VolumeState | null} volume null for a film
  */
@@ -59,6 +61,8 @@ export const DEFAULT_SETTINGS = Object.freeze({
   filterLow: 0,
   filterHigh: 1,
   filterAt: "output",
+  fill: 0.3,
+  fillsMaps: false,
 });
 
 /** Magnitudes down to this share of the greatest still show at the default threshold, and may share its scale. */
@@ -94,6 +98,7 @@ export function firstState(shape, preset, given) {
     box: null,
     grip: null,
     picks: [],
+    regionsHidden: {},
     asked: null,
     volume: null,
   };

@@ -47,7 +47,7 @@ export class Viewer {
     this.arrivals = new Arrivals(() => this.schedule());
     this.drawings = new Drawings(this.root, () => this.schedule());
     this.board = new Board(this.arrivals, () => this.schedule(), this.drawings);
-    this.foot = new Foot();
+    this.foot = new Foot((act, name) => this.act(act, name));
     this.toolbar = new Toolbar({
       act: (act, argument) => this.act(act, argument),
       change: (change) => this.set({ ...this.state, settings: { ...this.state.settings, ...change } }),
@@ -263,7 +263,7 @@ export class Viewer {
     const start = performance.now();
     if (this.state.volume) this.arrange(this.data);
     settlePointer(this);
-    this.toolbar.show(this.state, this.lookOf(this.state.active), this.filmIn(this.state.active), this.data.case, this.board.seenIn(this.state.active));
+    this.toolbar.show(this.state, this.lookOf(this.state.active), this.filmIn(this.state.active), this.data.case, this.board.seenIn(this.state.active), this.data.contours.length > 0);
     setShown(this.help, this.state.helpOpen);
     const painted = this.board.paint({
       data: this.data,

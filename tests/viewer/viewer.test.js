@@ -10,6 +10,7 @@ import { askedDrawing, isSoftware } from "../../components/viewer/drawing.js";
 import { halfToNumber, numberToHalf } from "../../components/viewer/half.js";
 import { SHORTCUTS, shortcutFor } from "../../components/viewer/input.js";
 import { bestGrid } from "../../components/viewer/layout.js";
+import { chained } from "../../components/viewer/regions.js";
 import { hungPlace, indexOfPlace, outlineOf } from "../../components/viewer/planes.js";
 import { filteredShare, greyTable, scopes } from "../../components/viewer/luts.js";
 import { boxOf, rectangleIn, sizeOf, spansOf, withBoxDrawn, withBoxSlice, withBoxTaken } from "../../components/viewer/boxes.js";
@@ -215,6 +216,18 @@ test("outlines of a slice are those that films get from the server", (t) => {
     const rows = Array.from({ length: found.length / 4 }, (_, at) => [...found.slice(4 * at, 4 * at + 4)]);
     assert.deepEqual(sorted(rows), sorted(runs));
   }
+});
+
+test("the runs of an outline become closed lines that pass every run once", () => {
+  const mask = Uint8Array.from([1, 1, 1, 0, 1, 0, 1, 0, 1, 1, 1, 1]);
+  const runs = outlineOf(mask, 3, 4);
+  /** @param {number[]} ends */
+  const named = ([a, b, c, d]) => (a < c || (a === c && b < d) ? [a, b, c, d] : [c, d, a, b]).join(" ");
+  const lines = chained(runs);
+  const passed = lines.flatMap((line) => Array.from({ length: line.length / 2 - 1 }, (_, at) => named(line.slice(2 * at, 2 * at + 4))));
+  const wanted = Array.from({ length: runs.length / 4 }, (_, at) => named([...runs.slice(4 * at, 4 * at + 4)]));
+  assert.deepEqual(passed.sort(), wanted.sort());
+  for (const line of lines) assert.deepEqual(line.slice(0, 2), line.slice(-2));
 });
 
 const CORONAL = { name: "coronal", axes: [1, 0, 2], flips: [true, true, false], letters: [], slices: 44, shape: [14, 36, 5, 1], spacing: null };
