@@ -69,7 +69,7 @@ export class Board {
     cells.forEach((cell, place) => {
       let pane = this.panes.get(cell.id);
       if (!pane) {
-        pane = new PaneElement(cell.id, hand.divide);
+        pane = new PaneElement(cell.id, hand.divide, hand.choose);
         this.panes.set(cell.id, pane);
         this.sizes.observe(pane.surface);
         listenToPointer(pane.surface, cell.id, hand, held);
@@ -183,10 +183,11 @@ export class Board {
 
   /** Place, letters and scale bar. @param {PaneElement} pane @param {Cell} cell @param {View} view
    * @param {import("./luts.js").Grey} grey @param {Scene} scene */
-  showCorners(pane, { pane: given, seen }, view, grey, { data, state }) {
+  showCorners(pane, { pane: given, seen, bars }, view, grey, { data, state }) {
     const isImage = given.id === IMAGE;
     const hanging = this.arrivals.hangingIn(seen);
     const slice = seen && state.volume ? sliceWords(data.case, state.volume, seen.plane, seen.slice) : "";
+    pane.shares.show(given.previous ? null : (given.map?.shares ?? null), data.case.channels, bars, seen?.channel ?? 0);
     pane.root.dataset.plane = seen?.plane ?? "";
     pane.root.dataset.slice = seen ? String(seen.slice + 1) : "";
     pane.root.dataset.modality = seen ? (data.case.channels[seen.channel]?.name ?? "") : "";

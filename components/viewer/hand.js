@@ -87,6 +87,7 @@ export function handOf(viewer) {
     zoom: (pane, factor, x, y) => viewer.zoom(pane, factor, x, y),
     scroll: (pane, slices) => scroll(viewer, pane, slices) !== false,
     double: (pane) => viewer.act("maximise", pane),
+    choose: (channel) => viewer.act("channel", channel),
     tool: () => viewer.state.tool,
   };
 }

@@ -14,6 +14,7 @@
  * @property {(pane: string, slices: number) => boolean} scroll whether there are slices to scroll
  * @property {(pane: string) => void} double
  * @property {(share: number) => void} divide of the pane's width left of the swipe's divider
+ * @property {(channel: number) => void} choose a modality of a volume
  * @property {() => Tool} tool
  */
 

@@ -109,6 +109,16 @@ def test_every_modality_is_a_buffer_of_its_own_and_its_map_has_its_own_scale(sen
     assert payload(case, [foreign], "k", {}, ())["panes"][0]["map"] is None
 
 
+def test_shares_of_modalities_are_told_where_a_map_tells_them_apart(sent: dict[str, bytes]) -> None:
+    """Cells without a value have no part; a map of zeros, and one for all modalities, have no shares."""
+    case = case_of(np.zeros((3, 2, 2, 2), np.uint8))
+    cells = np.zeros((3, 2, 2, 2), np.float32)
+    cells[0, 0], cells[1, 0, 0, 0], cells[2] = -3.0, 4.0, np.nan
+    for values, told in ((cells, [0.75, 0.25, 0.0]), (cells[:1], None), (np.zeros_like(cells), None)):
+        pane = Pane("lrp", "LRP", map=values, grid_scale=(1, 1, 1), grid_offset=(0, 0, 0))
+        assert payload(case, [pane], "k", {}, ())["panes"][0]["map"]["shares"] == told
+
+
 def test_beyond_the_cap_all_is_halved_in_place_and_the_reader_is_told(
     sent: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
