@@ -60,7 +60,7 @@ function fitting(all, given, { channel }) {
   /** @param {readonly number[]} shape */
   const cells = (shape) => shape.reduce((product, count) => product * count, 1);
   const needed = all.reduce((sum, { map }) => sum + (map ? 2 * cells(map.shape) : 0), 2 * cells(given.shape));
-  const count = Math.min(Math.max(Math.floor(given.mostBytes / needed), 1), given.channels.length);
+  const count = Math.min(Math.max(Math.floor((given.mostBytes - given.regionBytes) / needed), 1), given.channels.length);
   const first = Math.min(channel, given.channels.length - count);
   return [...given.channels.keys()].slice(first, first + count);
 }

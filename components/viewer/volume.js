@@ -55,7 +55,9 @@ export class VolumeArrivals {
     for (const url of this.held.keys()) if (!inUse.has(url)) this.held.delete(url);
   }
 
+  /** What the last frame did not show makes room for what it asked for, before that comes. */
   startFrame() {
+    this.makeRoom();
     this.frame += 1;
   }
 
@@ -150,7 +152,7 @@ export class VolumeArrivals {
   /** A region's samples, 1 inside; null while they come. @param {string} url */
   maskOf(url) {
     const { given } = this;
-    const mask = given && this.look(url, (bytes) => unpacked(new Uint8Array(bytes), voxelsOf(given.shape)));
+    const mask = given && this.look(url, voxelsOf(given.shape), (bytes) => unpacked(new Uint8Array(bytes), voxelsOf(given.shape)));
     return mask instanceof Uint8Array ? mask : null;
   }
 
@@ -159,7 +161,8 @@ export class VolumeArrivals {
     const { given } = this;
     const channel = given?.channels[at];
     if (!given || !channel) return null;
-    const found = this.look(channel.samples.url, (bytes) => {
+    const bytesEach = channel.samples.type === "uint8" ? 1 : 2;
+    const found = this.look(channel.samples.url, bytesEach * voxelsOf(given.shape), (bytes) => {
       const codes = codesIn(bytes, channel.samples.type);
       if (codes.length !== voxelsOf(given.shape)) throw new Error("The volume came incomplete. Reload the page.");
       const film = filmOf({ ...given, ...channel, shape: [1, codes.length] }, codes, null);
@@ -173,7 +176,7 @@ export class VolumeArrivals {
   /** @param {PaneData["map"]} map @param {Seen} seen @returns {Uint16Array | null} */
   stepsOf(map, { channel }) {
     if (!map) return null;
-    const steps = this.look(channelOfMap(map, channel).url, (bytes) => {
+    const steps = this.look(channelOfMap(map, channel).url, 2 * voxelsOf(map.shape), (bytes) => {
       const codes = new Uint16Array(bytes);
       if (codes.length !== voxelsOf(map.shape)) throw new Error("The map came incomplete. Reload the page.");
       return stepsOfHalves(codes, codes);
@@ -182,8 +185,8 @@ export class VolumeArrivals {
   }
 
   /** What was made of the bytes at an address: null while they come, an Error where they do not. @param {string} url
-   * @param {(bytes: ArrayBuffer) => unknown} make @returns {unknown} */
-  look(url, make) {
+   * @param {number} expected bytes that will be kept @param {(bytes: ArrayBuffer) => unknown} make @returns {unknown} */
+  look(url, expected, make) {
     const known = this.held.get(url);
     if (known) {
       known.frame = this.frame;
@@ -192,23 +195,23 @@ export class VolumeArrivals {
       return known.value;
     }
     /** @type {Held} */
-    const coming = { value: null, bytes: 0, frame: this.frame };
+    const coming = { value: null, bytes: expected, frame: this.frame };
     this.held.set(url, coming);
+    this.arrived();
     freshBytesAt(url)
       .then((bytes) => {
         if (this.held.get(url) !== coming) return;
         coming.value = make(bytes);
-        coming.bytes = coming.value instanceof Uint8Array ? coming.value.byteLength : bytes.byteLength;
-        this.makeRoom();
       })
       .catch((/** @type {Error} */ problem) => {
         coming.value = problem;
+        coming.bytes = 0;
       })
       .then(this.arrived);
     return null;
   }
 
-  /** Let go of what the last frame did not show, the oldest first, until the cap holds. */
+  /** Let go of what the last frame did not show, the oldest first, until what is there and what comes fit the cap. */
   makeRoom() {
     let bytes = [...this.held.values()].reduce((sum, held) => sum + held.bytes, 0);
     for (const [url, held] of this.held) {

@@ -62,6 +62,7 @@ def volume_parts(
         "voi": None,
         "notes": notes,
         "mostBytes": MOST_BYTES,
+        "regionBytes": len(contours) * int(np.prod(shown.space)),
         "wholeShape": list(case.space),
         "halving": 2**times,
     }

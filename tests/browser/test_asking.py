@@ -145,6 +145,7 @@ def test_of_a_halved_volume_the_cases_own_voxels_are_told(blank: Page, monkeypat
     monkeypatch.setattr(sending, "MOST_BYTES", 2 * int(np.prod(SHAPE)) - 1)
     data = show(blank, monkeypatch, case, [], {"volume": PLANES, "picks": PICKS}, count=3)
     assert data["case"]["halving"] == 2
+    assert "1/2 resolution" in blank.locator(".readout").inner_text()
     before = (np.asarray(data["case"]["shape"]) - 1) // 2
     blank.keyboard.press("j")
     voxel = voxel_of(told(blank, "voxel")[0], case)

@@ -119,6 +119,18 @@ def test_shares_of_modalities_are_told_where_a_map_tells_them_apart(sent: dict[s
         assert payload(case, [pane], "k", {}, ())["panes"][0]["map"]["shares"] == told
 
 
+def test_what_one_modality_needs_decides_not_how_many_there_are() -> None:
+    """512 x 512 x 100 in 16 bits are 50 MiB: with four maps of them within 256 MiB, with five above."""
+    shape = (6, 100, 512, 512)
+    names = tuple(f"channel {number}" for number in range(6))
+    case = Case("volume", names, np.broadcast_to(np.uint16(1), shape), Geometry(), {}, "digest")
+    maps = [Pane(f"map-{at}", "Map", map=np.broadcast_to(np.float32(1), shape)) for at in range(5)]
+    region = Region(np.broadcast_to(np.bool_(True), shape[1:]))
+    assert sending.halvings(case, maps[:4], ()) == 0
+    assert sending.halvings(case, maps, ()) == 1
+    assert sending.halvings(case, maps[:4], [region]) == 1
+
+
 def test_beyond_the_cap_all_is_halved_in_place_and_the_reader_is_told(
     sent: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
