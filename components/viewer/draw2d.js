@@ -126,20 +126,24 @@ function taps({ start, step }, pixels, count, level, stride) {
 
 /**
  * Steps of a map at screen pixels, "no value" outside the map's field or the film; nearest cell unless smooth.
- * @param {MapSheet} map @param {FilmOnScreen} film @param {View} view @param {boolean} smooth @returns {Uint16Array}
+ * @param {MapSheet} map @param {FilmOnScreen} film @param {View} view @param {boolean} smooth
+ * @param {unknown} [before] what this picture had, whose room is used again where it suits @returns {Uint16Array}
  */
-export function mapOnScreen(map, film, view, smooth) {
-  const steps = new Uint16Array(view.width * view.height).fill(NOTHING);
+export function mapOnScreen(map, film, view, smooth, before) {
+  const { width } = view;
+  const isRoom = before instanceof Uint16Array && before.length === width * view.height;
+  const steps = (isRoom ? before : new Uint16Array(width * view.height)).fill(NOTHING);
   const { x, y } = mapCells(map, view, true);
+  let [left, right] = [film.left, film.right];
+  while (left < right && x.nearest[left] < 0) left++;
+  while (right > left && x.nearest[right - 1] < 0) right--;
   for (let row = film.top; row < film.bottom; row++) {
     const base = y.nearest[row];
     if (base < 0) continue;
-    let at = row * view.width + film.left;
-    for (let column = film.left; column < film.right; column++, at++) {
-      const cell = x.nearest[column];
-      if (cell < 0) continue;
-      steps[at] = smooth ? smoothStep(map.steps, x, y, column, row) : map.steps[base + cell];
-    }
+    const at = row * width;
+    if (smooth) for (let column = left; column < right; column++) steps[at + column] = smoothStep(map.steps, x, y, column, row);
+    else if (row > film.top && base === y.nearest[row - 1]) steps.copyWithin(at + left, at - width + left, at - width + right);
+    else for (let column = left; column < right; column++) steps[at + column] = map.steps[base + x.nearest[column]];
   }
   return steps;
 }

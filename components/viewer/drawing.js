@@ -15,7 +15,7 @@ import { GlDrawing, rendererOf } from "./drawgl.js";
  * @property {string} name
  * @property {(pyramid: import("./draw2d.js").Pyramid, view: View) => OnScreen} filmOnScreen
  * @property {(film: any, table: Uint8Array) => OnScreen} greyOnScreen
- * @property {(map: import("./draw2d.js").MapSheet, film: any, view: View, smooth: boolean) => OnScreen} mapOnScreen
+ * @property {(map: import("./draw2d.js").MapSheet, film: any, view: View, smooth: boolean, before?: OnScreen) => OnScreen} mapOnScreen
  * @property {(sheet: import("./fills.js").FillSheet, view: View) => OnScreen} fillOnScreen
  * @property {(grey: any, picture: Picture) => void} paintGrey
  * @property {(grey: any, steps: any, colours: import("./luts.js").StepColours, greyShare: Uint32Array, picture: Picture) => void} paintOverlay

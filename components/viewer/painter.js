@@ -92,7 +92,7 @@ export class Painter {
     const known = this.steps.get(id);
     const key = `${place} ${layer.key} ${smooth}`;
     if (known?.key === key) return known.steps;
-    const made = this.drawings.now.mapOnScreen(layer.sheet, onScreen, view, smooth);
+    const made = this.drawings.now.mapOnScreen(layer.sheet, onScreen, view, smooth, known?.steps);
     this.steps.set(id, { key, steps: made });
     return made;
   }

@@ -25,7 +25,7 @@ from scripts.screenshot import QUIET
 from tests.benchmarks.paint import BOUND_MS, metrics
 from tests.browser.conftest import SOFTWARE_GL, serving
 
-STEPS = 100
+STEPS = 60
 FLAGS = {"2d": QUIET, "webgl2": SOFTWARE_GL}
 SIZE = "slices=131&side=168&columns=136"
 SCENES = {
