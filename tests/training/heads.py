@@ -69,3 +69,28 @@ def write_patients(folder: Path, numbers: Sequence[str], masks: int = 5) -> Path
         drawn = lesions(list(numbers).index(number) if number in numbers else int(number))
         nib.save(nib.Nifti1Image(drawn.astype(np.uint8), affine()), root / "masks" / f"ms{number}_lesions.nii.gz")
     return folder
+
+
+def write_gliomas(folder: Path, numbers: Sequence[str]) -> Path:
+    """``folder/mri/brats`` with a head a number, a tumour of three shells in each (oedema 2, enhancing 4, necrosis 1), and the
+    same masks in ``masks``."""
+    root = folder / "mri" / "brats"
+    (root / "masks").mkdir(parents=True)
+    brain, fluid = head()
+    for place, number in enumerate(numbers):
+        dice = np.random.default_rng(place)
+        way = dice.standard_normal(3)
+        centre = (np.asarray(SHAPE) - 1) / 2 + 9 * way / np.linalg.norm(way)
+        seg = np.zeros(SHAPE, dtype=np.uint8)
+        for value, radius in ((2, 5), (4, 4), (1, 2)):
+            seg[ball(centre, radius)] = value
+        for name, greys in GREYS.items():
+            grey = np.where(fluid, greys[1], greys[0]) * brain
+            for value, grade in ((2, 1.5), (4, 2.0), (1, 0.6)):
+                grey[seg == value] = grade * greys[0]
+            grey = (grey + dice.normal(0, 20, SHAPE) * brain).clip(0).astype(np.int16)
+            ending = {"T1POST": "t1ce"}.get(name, name.lower())
+            nib.save(nib.Nifti1Image(grey, affine("LPS")), root / f"brats{number}_1p5mm_{ending}.nii.gz")
+        for path in (root, root / "masks"):
+            nib.save(nib.Nifti1Image(seg, affine("LPS")), path / f"brats{number}_1p5mm_seg.nii.gz")
+    return folder

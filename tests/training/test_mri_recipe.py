@@ -12,7 +12,8 @@ import pytest
 import xai_core as xc
 from tests.training import heads
 from xai_core.training import recipes
-from xai_core.training.mri_lesion_unet3d import CHANNELS, INPUT, NAME, Room, lessons, read_room
+from xai_core.training.lesion_school import Room, lessons
+from xai_core.training.mri_lesion_unet3d import CHANNELS, INPUT, NAME, read_room
 from xai_core.training.volumes import anatomy_of
 
 NUMBERS = ("03", "11", "25")

@@ -52,11 +52,13 @@ def tissue(anatomy: Anatomy, dark: int, white: NDArray[np.float64]) -> Truth:
 
 
 def look_of(anatomies: Sequence[Anatomy], bright: int, region: int = 0) -> Look:
-    """What the lesions of all ``anatomies`` look like. Raises ValueError where there are none."""
+    """What the lesions of all ``anatomies`` look like where they belong to ``region`` and to none of the later ones, which lie
+    inside it. Raises ValueError where there are none."""
     offsets, residuals = [], []
     for anatomy in anatomies:
         white = white_matter(anatomy, bright)
-        parts, _ = ndimage.label(anatomy.regions[region] > 0.5, TOUCHING)
+        inner = anatomy.regions[region + 1 :].max(0, initial=0.0) > 0.5
+        parts, _ = ndimage.label((anatomy.regions[region] > 0.5) & ~inner, TOUCHING)
         for place, box in enumerate(ndimage.find_objects(parts), start=1):
             values = anatomy.image[:, *box][:, parts[box] == place] - white[:, None]
             if values.shape[1] >= LEAST_VOXELS:
