@@ -16,12 +16,12 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
-from xai_core.phantoms import MODALITIES, perfusion_phantom, write_isles
+from xai_core.phantoms import MODALITIES, SAMPLE_SEED, perfusion_phantom, write_isles
 from xai_core.phantoms.anatomy import AIR, CORTEX, CSF, DEEP_GREY, PATH, WHITE
 from xai_core.phantoms.isles import image_of, mask_of
 
 SAMPLES = Path(__file__).resolve().parents[1] / "xai_core" / "samples"
-SAMPLE, SAMPLE_SEED = "perfusion-phantom", 7
+SAMPLE = "perfusion-phantom"
 # Grey levels of T1 and T2 of patient 19 between the tissues, read off its histograms.
 CSF_T1, CSF_T2, WHITE_T1, DEEP_T1 = 55, 95, 122, 130
 # Where deep grey matter is looked for: (middle, reach) in MNI mm, both sides: striatum with pallidum, thalamus.
@@ -49,10 +49,11 @@ def anatomy(folder: Path) -> None:
 
 
 def sample() -> None:
-    """The packaged case: six maps and three masks."""
+    """The packaged case: a folder of six maps, and three masks beside it."""
     phantom = perfusion_phantom(SAMPLE_SEED)
+    (SAMPLES / SAMPLE).mkdir(exist_ok=True)
     for name in MODALITIES:
-        nib.save(image_of(phantom, name), SAMPLES / f"{SAMPLE}.{name}.nii.gz")
+        nib.save(image_of(phantom, name), SAMPLES / SAMPLE / f"{name}.nii.gz")
     for name in ("lesion", "core", "penumbra"):
         nib.save(mask_of(phantom, getattr(phantom, name)), SAMPLES / f"{SAMPLE}.{name}.nii.gz")
 

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from xai_core.grid import along_axes
+
 AIR, CSF, CORTEX, DEEP_GREY, WHITE = range(5)
 TISSUES = {CORTEX: "cortex", DEEP_GREY: "deep grey matter", WHITE: "white matter"}
 """Classes that a stroke can hit."""
@@ -60,12 +62,17 @@ def smooth_field(
     dice: np.random.Generator, shape: tuple[int, ...], step_mm: tuple[float, ...], length_mm: float
 ) -> Floats:
     """A random field of ``shape`` with mean 0 and standard deviation 1 that is alike over about ``length_mm``."""
-    share = [min(1.0, 2 * step / length_mm) for step in step_mm]
-    coarse = [max(2, round(size * part)) + 4 for size, part in zip(shape, share, strict=True)]
-    noise = ndimage.gaussian_filter(dice.standard_normal(coarse, dtype=np.float32), 1.0)
-    zoom = [size / (count - 4) for size, count in zip(shape, coarse, strict=True)]
-    fine = ndimage.zoom(noise[2:-2, 2:-2, 2:-2], zoom, order=1, mode="nearest", grid_mode=True)
+    counts = [max(2, round(size * min(1.0, 2 * step / length_mm))) for size, step in zip(shape, step_mm, strict=True)]
+    noise = dice.standard_normal([count + 4 for count in counts], dtype=np.float32)
+    coarse = ndimage.gaussian_filter(noise, 1.0)[2:-2, 2:-2, 2:-2]
+    fine = along_axes(coarse[None], [_between(size, count) for size, count in zip(shape, counts, strict=True)])[0]
     return np.asarray((fine - fine.mean()) / max(float(fine.std()), 1e-6), np.float32)
+
+
+def _between(size: int, count: int) -> Floats:
+    """(size, count) weights that draw a line of ``count`` values out to ``size``, linearly."""
+    places = np.clip((np.arange(size) + 0.5) * count / size - 0.5, 0, count - 1)
+    return np.asarray(np.maximum(0, 1 - np.abs(places[:, None] - np.arange(count))), np.float32)
 
 
 @functools.cache

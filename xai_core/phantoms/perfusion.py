@@ -32,11 +32,13 @@ UNITS: Mapping[str, str] = dict(
 )
 SHAPE = (19, 192, 192)
 """Of the study's volumes, (D, H, W)."""
+SAMPLE_SEED = 102
+"""Of the packaged phantom: the left MCA's trunk. No network of ours is taught on it."""
 FIELD_MM = (123.5, 240.0, 240.0)
 """19 slices of 6.5 mm, 1.25 mm pixels: within what ISLES 2017 holds."""
 HEAD_MM = (92.0, 78.0)
 """The head reaches no further from its middle to front and back, left and right, in any pose."""
-LAYERS = 5
+LAYERS = 3
 """Thin layers a slice is made of; the slice's profile is Gaussian, as wide at half of its height as slices are apart."""
 
 # Tissue to (ADC 10^-6 mm^2/s, CBF ml/100 ml/min, CBV ml/100 ml, Tmax s).
