@@ -73,7 +73,7 @@ def fit(
     ``batches_of(epoch)`` yields the batches of one epoch, ``loss_of`` gives a scalar. One checkpoint a epoch lies in
     ``out``; with ``resume`` training goes on from the last one.
     """
-    module = module.to(memory_format=torch.channels_last)
+    module = laid_out(module)
     decayed = [p for p in module.parameters() if p.ndim > 1]
     plain = [p for p in module.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": plan.weight_decay}, {"params": plain, "weight_decay": 0.0}]
@@ -113,6 +113,12 @@ def fit(
         )
     module.load_state_dict(average)
     return module.eval()
+
+
+def laid_out(module: nn.Module) -> nn.Module:
+    """``module`` with its weights in the order in which two cores convolve fastest: channels last, in two or three dimensions."""
+    is_volume = any(parameter.ndim == 5 for parameter in module.parameters())
+    return module.to(memory_format=torch.channels_last_3d if is_volume else torch.channels_last)
 
 
 def ahead(batches: Iterable[Batch]) -> Iterator[Batch]:
