@@ -51,9 +51,8 @@ def run(
     held = list(phantom_cases(range(VALIDATION, VALIDATION + options["validation"])))
 
     def validate(module: nn.Module, epoch: int) -> str:
-        return (
-            f"Dice on {len(held)} validation phantoms {np.mean([row['dice'] for row in asked(card, module, held)]):.4f}"
-        )
+        rows = asked(card, module, held[:WATCHED])
+        return f"Dice on {len(rows)} validation phantoms {np.mean([row['dice'] for row in rows]):.4f}"
 
     rate = options["learning_rate"]
     module = taught(
