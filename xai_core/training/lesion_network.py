@@ -6,6 +6,7 @@ one cosine, averaged weights) are ours.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ from xai_core.training.loop import Batch, Journal, Plan, fit
 LABELS = ("Background", "Lesion")
 ARCHITECTURE = "study-unet3d"
 SLICES = 19
+RARE = 0.01
+"""The lesion's probability in every voxel before the first step: near its share, so that the mass of background does not drown it
+(Lin et al. 2017, arXiv 1708.02002, section 3.3)."""
 SIZES = {"A": 48, "B": 96, "C": 144, "X": 192}
 """Rows and columns of the study's inputs, all of 19 slices."""
 
@@ -64,6 +68,8 @@ def taught(
 
     torch.manual_seed(seed)
     module = build(card)
+    with torch.no_grad():
+        module.get_parameter("bn.bias")[0] = math.log(1 / RARE - 1)
     return fit(module, plan, batches_of, lesion_loss, out, journal, resume=resume, validate=validate, name=name)
 
 

@@ -32,7 +32,7 @@ OPTIONS = (
     Option("seeds", 3, "networks a size"),
     Option("epochs", 80, "passes over the training cases"),
     Option("width", 16, "channels of the finest level"),
-    Option("learning_rate", 1e-3, "at the peak"),
+    Option("learning_rate", 3e-3, "at the peak"),
 )
 COLUMNS = (
     "size", "input", "seed", "parameters", "dice_train", "dice_validation", "dice_test", "dice_test_sd", "training_s",

@@ -30,11 +30,11 @@ WATCHED = 2
 OPTIONS = (
     Option("size", "B", "A, B, C or X of the study: 48, 96, 144 or 192 rows and columns"),
     Option("width", 16, "channels of the finest level"),
-    Option("epochs", 20, "passes over the training phantoms"),
+    Option("epochs", 10, "passes over the training phantoms"),
     Option("phantoms", 64, "to train on"),
     Option("validation", 6, "phantoms for threshold and temperature"),
     Option("test", 24, "phantoms to measure on"),
-    Option("learning_rate", 2e-3, "at the peak"),
+    Option("learning_rate", 3e-3, "at the peak"),
 )
 
 
