@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from xai_core.errors import ParameterError
+from xai_core.head import RANGE_TAILS
 from xai_core.training import Option, Progress, chosen, recipe
 from xai_core.training.lesion_cases import LesionCase, isles_cases, lesson
 from xai_core.training.lesion_network import SIZES, asked, study_card, taught
@@ -154,6 +155,11 @@ def _text(
 {rows_of([head, *table])}
 
 {rows[0]["parameters"]:,} weights a network. Cases: {counts}; lesions of {min(volumes):.1f} to {max(volumes):.1f} ml. Dice is measured on
-each case's own grid, mean over cases. Times: wall seconds on {torch.get_num_threads()} CPU thread(s).
+each case's own grid, mean over cases. Times: wall seconds on {torch.get_num_threads()} CPU thread(s); whatever else the machine did is in them.
 Options: {json.dumps(dict(options))}.
+
+What is the study's: the network (four levels, leaky ReLU of slope 0.2, batch norm and ReLU at the end), six modalities, the four
+sizes, 80 epochs, a batch of one, several networks a size. What is ours: its widths ({options["width"]} channels at the finest level), the loss (cross
+entropy and soft Dice), the optimiser (AdamW, one cosine, averaged weights), the scale of each modality (0 to 1 between the
+{RANGE_TAILS[0]:g}th and {RANGE_TAILS[1]:g}th percentile within the head), mirroring, gains and noise in training.
 """
