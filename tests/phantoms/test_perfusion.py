@@ -15,12 +15,12 @@ from scipy.spatial.distance import dice as dice_distance
 import xai_core as xc
 from xai_core.phantoms import MODALITIES, SAMPLE_SEED, Phantom, perfusion_phantom, write_isles
 from xai_core.phantoms.anatomy import CORTEX, CSF, DEEP_GREY, WHITE
-from xai_core.phantoms.perfusion import HEALTHY, SHAPE
+from xai_core.phantoms.perfusion import HEALTHY, LEAST_SHAPE, SHAPE
 from xai_core.phantoms.territories import OCCLUSIONS
 from xai_core.readers.layouts import LAYOUTS
 
 SEEDS = (SAMPLE_SEED, 14, 15, 16)
-SMALL = (6, 48, 48)
+SMALL = (10, 64, 64)
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +154,19 @@ def test_many_seeds_reach_both_sides_every_vessel_and_many_sizes() -> None:
     volumes = [phantom.lesion.sum() * phantom.voxel_ml for phantom in found]
     assert max(volumes) > 5 * np.median(volumes)
     assert dice_distance(found[0].lesion.ravel(), found[1].lesion.ravel()) > 0.5
+
+
+@pytest.mark.parametrize("shape", [(9, 192, 192), (19, 192, 63)])
+def test_a_grid_too_coarse_for_a_stroke_is_refused(shape: tuple[int, int, int]) -> None:
+    with pytest.raises(xc.LightboxError, match="too coarse"):
+        perfusion_phantom(0, shape)
+
+
+@pytest.mark.parametrize("seed", range(200, 206))
+def test_the_coarsest_grid_holds_every_part_of_a_stroke(seed: int) -> None:
+    phantom = perfusion_phantom(seed, LEAST_SHAPE)
+    assert phantom.lesion.any()
+    assert phantom.maps[:, phantom.brain].std(1).min() > 0
 
 
 def raggedness(mask: np.ndarray, step_mm: tuple[float, ...]) -> float:

@@ -20,7 +20,7 @@ from xai_core.training.lesion_study import parts
 from xai_core.training.loop import Journal
 from xai_core.training.perfusion_phantom_unet3d import TEST, TRAINING, VALIDATION
 
-TINY = (8, 48, 48)
+TINY = (10, 64, 64)
 
 
 @pytest.fixture(scope="module")

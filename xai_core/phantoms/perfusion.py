@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from xai_core.errors import ParameterError
 from xai_core.phantoms.anatomy import AIR, CORTEX, CSF, DEEP_GREY, MIDDLE_MM, TISSUES, WHITE, Floats, laid, smooth_field
 from xai_core.phantoms.stroke import CORE, NORMAL, OLIGAEMIA, PENUMBRA, stroke
 from xai_core.phantoms.territories import OCCLUSIONS, territory
@@ -32,6 +33,8 @@ UNITS: Mapping[str, str] = dict(
 )
 SHAPE = (19, 192, 192)
 """Of the study's volumes, (D, H, W)."""
+LEAST_SHAPE = (10, 64, 64)
+"""On which every one of 100 seeds still has its lesion."""
 SAMPLE_SEED = 102
 """Of the packaged phantom: the left MCA's trunk. No network of ours is taught on it."""
 FIELD_MM = (123.5, 240.0, 240.0)
@@ -101,8 +104,14 @@ class Phantom:
 def perfusion_phantom(seed: int, shape: tuple[int, int, int] = SHAPE) -> Phantom:
     """The phantom of ``seed`` with ``shape`` (D, H, W) over one field of view: the same seed and shape, the same phantom to the bit.
 
-    Axes of the arrays: slices from the feet up, rows to the back, columns to the patient's left.
+    Axes of the arrays: slices from the feet up, rows to the back, columns to the patient's left. Raises :class:`ParameterError` for a
+    shape below :data:`LEAST_SHAPE`, on which a stroke may be finer than a voxel.
     """
+    if len(shape) != 3 or any(size < least for size, least in zip(shape, LEAST_SHAPE, strict=True)):
+        raise ParameterError(
+            f"A phantom of {' x '.join(map(str, shape))} voxels is too coarse for a stroke.",
+            f"Ask for {' x '.join(map(str, LEAST_SHAPE))} or more.",
+        )
     dice = np.random.default_rng(seed)
     depth, height, width = shape
     step_mm = tuple(field / size for field, size in zip(FIELD_MM, (depth * LAYERS, height, width), strict=True))
