@@ -9,6 +9,7 @@ from xai_core.explain import Explanation, attribute, explain, explain_all
 from xai_core.explainers.lrp import load_composite
 from xai_core.explainers.registry import ExplainerInfo, explainers
 from xai_core.explainers.request import Attribution
+from xai_core.metrics import Measured, MetricInfo, measure, metrics
 from xai_core.models import Card, Model, Prediction, load_model, models
 from xai_core.parameters import Parameter
 from xai_core.quality import Quality, quality
@@ -29,6 +30,8 @@ __all__ = [
     "Finding",
     "Geometry",
     "LightboxError",
+    "Measured",
+    "MetricInfo",
     "Model",
     "Parameter",
     "Prediction",
@@ -43,6 +46,8 @@ __all__ = [
     "explainers",
     "load_composite",
     "load_model",
+    "measure",
+    "metrics",
     "models",
     "quality",
     "read_case",

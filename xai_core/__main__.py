@@ -17,6 +17,7 @@ from xai_core.console import AsJson, Settings, out, pairs, print_json, print_tab
 from xai_core.errors import ParameterError
 from xai_core.explain import explainer_named
 from xai_core.explainers.registry import grouped
+from xai_core.filter_study_command import filter_study
 from xai_core.models import chosen_device
 from xai_core.readers.digit import read_digit
 from xai_core.report import save, sidecar
@@ -25,6 +26,7 @@ from xai_core.weights_commands import weights
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(weights, name="weights")
+app.command("filter-study")(filter_study)
 READERS = {"digit": read_digit}
 """Readers of what is no film, by the model's modality."""
 
@@ -131,7 +133,7 @@ def explainers(as_json: AsJson = False) -> None:
     """The explainers by kind; as JSON with all they say of themselves and their parameters."""
     groups = grouped(xc.explainers().values())
     if as_json:
-        print_json([_declared(info) for infos in groups.values() for info in infos])
+        print_json([{**_declared(info), "group": info.group} for infos in groups.values() for info in infos])
         return
     for title, infos in groups.items():
         out.print(f"[bold]{title}[/bold]")
@@ -142,6 +144,22 @@ def explainers(as_json: AsJson = False) -> None:
                 for info in infos
             ],
         )
+
+
+@app.command()
+def metrics(as_json: AsJson = False) -> None:
+    """The metrics of maps; as JSON with all they say of themselves and their options."""
+    found = xc.metrics().values()
+    if as_json:
+        print_json([_declared(info) for info in found])
+        return
+    print_table(
+        ("name", "better", "range", "needs", "summary"),
+        [
+            (info.name, info.direction, f"{info.range[0]:g} to {info.range[1]:g}", ", ".join(info.needs), info.summary)
+            for info in found
+        ],
+    )
 
 
 @app.command()
@@ -171,11 +189,10 @@ def told_of(known: xc.Quality) -> dict[str, Any]:
     return {"level": known.level, "word": known.word, "warnings": warnings, "notes": list(known.notes)}
 
 
-def _declared(info: xc.ExplainerInfo) -> dict[str, Any]:
-    """All that an explainer declares, ready for JSON; ``parameters`` by name."""
+def _declared(info: xc.ExplainerInfo | xc.MetricInfo) -> dict[str, Any]:
+    """All that an explainer or a metric declares, ready for JSON; ``parameters`` by name."""
     plain = {f.name: getattr(info, f.name) for f in fields(info) if f.name not in ("run", "parameters")}
-    parameters = {parameter.name: asdict(parameter) for parameter in info.parameters}
-    return {**plain, "group": info.group, "parameters": parameters}
+    return {**plain, "parameters": {parameter.name: asdict(parameter) for parameter in info.parameters}}
 
 
 def _parameters(explainer: str, settings: list[str]) -> dict[str, Any]:

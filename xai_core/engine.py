@@ -14,7 +14,7 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,8 @@ from typing import Any
 
 import torch
 
-from xai_core.case import Case
+from xai_core.case import Case, Region
+from xai_core.errands import Errand, Errands, Result, Work
 from xai_core.errors import Cancelled, LightboxError, MemoryLimitError, ParameterError
 from xai_core.explain import Explanation, explain_all
 from xai_core.explainers.registry import ExplainerInfo
@@ -36,6 +37,7 @@ from xai_core.store import ResultStore
 from xai_core.turn import Haste, Turn
 
 log = logging.getLogger(__name__)
+Compute = Callable[..., Mapping[PaneKey, Explanation]]
 _QUALITY_BYTES = 4096
 """About what the words and numbers of one film take."""
 
@@ -57,12 +59,13 @@ class Engine:
         *,
         device: str = "auto",
         load: Callable[[str, str], Model] = load_model,
-        compute: Callable[..., Mapping[PaneKey, Explanation]] = explain_all,
-        look: Callable[..., Mapping[PaneKey, Explanation]] = second_looks,
+        compute: Compute = explain_all,
+        look: Compute = second_looks,
     ) -> None:
         self.results = Results(ResultStore(cache_dir, disk_bytes), memory_bytes)
         self._predictions: Memory[Prediction] = Memory(memory_bytes // 4)
         self._qualities: Memory[Quality] = Memory(memory_bytes // 64)
+        self._errands = Errands(memory_bytes // 4, told)
         self._device = device
         self._load = load
         self._compute = compute
@@ -116,15 +119,17 @@ class Engine:
         explainers: Sequence[str],
         targets: Sequence[str],
         parameters: Mapping[str, Mapping[str, Any]] | None = None,
+        region: Region | None = None,
     ) -> Job:
         """Start what is not known yet and return at once (after the model is loaded, which happens once).
 
+        ``region``: where a segmentation's logits are added up (None: where the label is predicted).
         An unknown explainer or a wrong parameter is that pane's error, never an exception of this call.
         """
         model = self.model(model_name)
         given = parameters or {}
         flights: dict[PaneKey, Flight] = {}
-        batch = _Batch(case, model_name, model, self._compute)
+        batch = _Batch(case, model_name, model, _with_region(self._compute, region), region=region)
         for name in dict.fromkeys(explainers):
             try:
                 checked = _checked(name, given.get(name, {}))
@@ -136,14 +141,18 @@ class Engine:
                 flights[name, target] = self._flight(batch, name, target, checked)
         return self._started(batch, flights)
 
-    def look_again(self, case: Case, model_name: str, explanations: Sequence[Explanation]) -> Job:
-        """Look a second time at maps of ``case`` that are there (:mod:`xai_core.second_looks`), once a map, whoever asks.
+    def look_again(
+        self, case: Case, model_name: str, explanations: Sequence[Explanation], region: Region | None = None
+    ) -> Job:
+        """Look a second time at maps of ``case`` that are there (:mod:`xai_core.second_looks`), once a map, whoever asks;
+        ``region``: the one they were made with.
 
         A pane's explanation is then the same map with a fuller badge, which also takes its place among the results.
         """
         kept = [explanation for explanation in explanations if explanation.explainer in registered()]
         known = {(explanation.explainer, explanation.target): explanation for explanation in kept}
-        batch = _Batch(case, model_name, self.model(model_name), partial(self._look, known), Haste.PATIENT)
+        look = _with_region(partial(self._look, known), region)
+        batch = _Batch(case, model_name, self.model(model_name), look, Haste.PATIENT, region)
         flights: dict[PaneKey, Flight] = {}
         for (name, target), explanation in known.items():
             batch.parameters[name] = explanation.parameters
@@ -154,10 +163,17 @@ class Engine:
                 flights[name, target] = self._flight(batch, name, target, explanation.parameters)
         return self._started(batch, flights)
 
+    def errand(self, model_name: str, title: str, key: Hashable, work: Work[Result]) -> Errand[Result]:
+        """Start ``work`` on a model and return at once; it takes its turn like a map, and what it brings is kept in memory.
+
+        ``key``: all that decides the result beside the model's weights. A fault becomes the errand's error, never an exception here.
+        """
+        return self._errands.start(title, model_name, self.model(model_name), self._slots[model_name].turn, key, work)
+
     def close(self, seconds: float = 10.0) -> None:
         """Cancel all that is under way and wait for it to end: torch aborts a process that ends while a thread of it computes."""
         with self._lock:
-            workers = list(self._workers)
+            workers = [*self._workers, *self._errands.cancelled()]
             for batch in self._batches.values():
                 batch.cancel.set()
         end = time.monotonic() + seconds
@@ -171,13 +187,15 @@ class Engine:
             with self._lock:
                 self._workers.add(worker)
             worker.start()
-        return Job(batch.case.digest, batch.model_name, flights, self._release)
+        return Job(batch.case.digest, batch.model_name, flights, self._release, batch.region)
 
     def _flight(self, batch: _Batch, name: str, target: str, checked: Mapping[str, Any]) -> Flight:
         """The flight that brings this map: landed, another job's, or a new one of ``batch``."""
         model = batch.model
         explainer = f"{name} {registered()[name].revision}".strip()
-        key = request_key(batch.case.digest, model.weights_digest, model.device, explainer, target, checked)
+        key = request_key(
+            batch.case.digest, model.weights_digest, model.device, explainer, target, checked, batch.region
+        )
         known = batch.wanted(self.results.get(key))
         with self._lock:
             known = known or batch.wanted(self.results.memory.get(key))
@@ -290,7 +308,7 @@ def told(problem: BaseException, what: str, model_name: str) -> LightboxError:
     where = " < ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames[-4:]))
     log.error("%s failed on %s: %s at %s", what, model_name, type(problem).__name__, where)
     return LightboxError(
-        f"{what} failed on this film because of a fault of the program ({type(problem).__name__}).",
+        f"{what} failed on this image because of a fault of the program ({type(problem).__name__}).",
         "Choose another explainer, and report the line that the log now holds.",
     )
 
@@ -321,8 +339,9 @@ class _Batch:
     case: Case
     model_name: str
     model: Model
-    compute: Callable[..., Mapping[PaneKey, Explanation]]
+    compute: Compute
     haste: Haste = Haste.ORDINARY
+    region: Region | None = None
     parameters: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     flights: list[Flight] = field(default_factory=list)
     keys: dict[Flight, str] = field(default_factory=dict)
@@ -342,6 +361,10 @@ class _Batch:
         for target, names in lacking.items():
             shared.setdefault(tuple(names), []).append(target)
         return [(list(names), targets) for names, targets in shared.items()]
+
+
+def _with_region(compute: Compute, region: Region | None) -> Compute:
+    return compute if region is None else partial(compute, region=region)
 
 
 def _checked(name: str, given: Mapping[str, Any]) -> dict[str, Any]:

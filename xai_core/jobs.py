@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+from xai_core.case import Region
 from xai_core.errors import Cancelled, LightboxError
 from xai_core.explain import Explanation
 
@@ -77,6 +78,10 @@ class Flight:
         """The map is there."""
         self._end(PaneState("ready", 1.0, 0.0, explanation=explanation))
 
+    def finish(self) -> None:
+        """It is done, and what came of it is no map."""
+        self._end(PaneState("ready", 1.0, 0.0))
+
     def fail(self, error: LightboxError) -> None:
         """The map will not come."""
         self._end(PaneState("error", error=error))
@@ -93,7 +98,8 @@ class Flight:
 
 
 class Job:
-    """What one session asked for: panes (explainer, target) of one case and one model, in the order asked."""
+    """What one session asked for: panes (explainer, target) of one case, one model and one ``region`` (None: the predicted
+    one), in the order asked."""
 
     def __init__(
         self,
@@ -101,9 +107,11 @@ class Job:
         model_name: str,
         flights: Mapping[PaneKey, Flight],
         release: Callable[[Flight], None],
+        region: Region | None = None,
     ) -> None:
         self.case_digest = case_digest
         self.model_name = model_name
+        self.region = region
         self._flights = MappingProxyType(dict(flights))
         self._release = release
         self._cancelled = threading.Event()

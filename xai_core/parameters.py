@@ -6,7 +6,7 @@ the command line gives is checked against it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
@@ -49,6 +49,16 @@ class Parameter:
 
     def refuse(self, value: Any, wanted: str) -> ParameterError:
         return ParameterError(f"{self.name} = {value!r} is not possible.", f"Give {wanted}.")
+
+
+def check_all(owner: str, parameters: Sequence[Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
+    """All parameters of ``owner`` with defaults filled in; raises :class:`ParameterError` for unknown names or bad values."""
+    known = {parameter.name: parameter for parameter in parameters}
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        names = ", ".join(known) or "none"
+        raise ParameterError(f"{owner} has no parameter '{unknown[0]}'.", f"Its parameters: {names}.")
+    return {name: parameter.check(given.get(name, parameter.default)) for name, parameter in known.items()}
 
 
 def _limits(parameter: Parameter) -> str:

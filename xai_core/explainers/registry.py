@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from xai_core.errors import ParameterError
 from xai_core.explainers.texts import text_of
-from xai_core.parameters import Parameter
+from xai_core.parameters import Parameter, check_all
 
 if TYPE_CHECKING:
     from xai_core.explainers.request import Attribution, Request
@@ -76,12 +75,7 @@ class ExplainerInfo:
 
     def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """All parameters with defaults filled in; raises :class:`ParameterError` for unknown names or bad values."""
-        known = {parameter.name: parameter for parameter in self.parameters}
-        unknown = sorted(set(given) - set(known))
-        if unknown:
-            names = ", ".join(known) or "none"
-            raise ParameterError(f"{self.name} has no parameter '{unknown[0]}'.", f"Its parameters: {names}.")
-        return {name: parameter.check(given.get(name, parameter.default)) for name, parameter in known.items()}
+        return check_all(self.name, self.parameters, given)
 
 
 _REGISTRY: dict[str, ExplainerInfo] = {}
