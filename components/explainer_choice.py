@@ -1,12 +1,12 @@
 """Which explainers stand side by side: a list to type in, and all of them by kind with boxes to tick.
 
-The one truth is ``st.session_state["explainers"]``, in the order chosen. What does not work on the open case is put
+The one truth is ``st.session_state["explainers"]`` (a page of another kind of image has a key of its own), in the order chosen. What does not work on the open case is put
 aside and comes back with a case it works on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -15,20 +15,23 @@ from xai_core.explainers.registry import ExplainerInfo, grouped
 
 DEFAULTS = ("lrp-epsilon-plus", "rap", "grad-cam", "occlusion")
 MOST = 8
-CHOICE, ASIDE = "explainers", "explainers-aside"
+CHOICE = "explainers"
 FULL = f"{MOST} maps at once are the most that can be compared: take one away to choose another."
 
 
-def choose(infos: Mapping[str, ExplainerInfo], dims: int) -> list[str]:
-    """Names of the chosen explainers, in the order chosen, among those that work on ``dims`` space axes; ``MOST`` at most."""
+def choose(
+    infos: Mapping[str, ExplainerInfo], dims: int, key: str = CHOICE, defaults: Sequence[str] = DEFAULTS
+) -> list[str]:
+    """Names of the chosen explainers, in the order chosen, among those that work on ``dims`` space axes; ``MOST`` at most.
+    ``key``: where the choice is kept; ``defaults``: what is chosen first."""
     groups = grouped(info for info in infos.values() if dims in info.dims)
     able = {info.name: info for members in groups.values() for info in members}
-    _settle(able)
+    _settle(able, key, defaults)
     chosen = st.multiselect(
         "Explainers",
         list(able),
         format_func=lambda name: able[name].title if name in able else name,
-        key=CHOICE,
+        key=key,
         max_selections=MOST,
         persist_state="session",
         placeholder="Choose what to compare",
@@ -43,7 +46,7 @@ def choose(infos: Mapping[str, ExplainerInfo], dims: int) -> list[str]:
                 with columns[2 * drawn >= len(able)]:
                     st.markdown(f"**{escaped(title)}**")
                     for info in members:
-                        _box(info, chosen)
+                        _box(info, chosen, key)
                 drawn += len(members)
         st.caption("All explain one image unless marked global. The page Methods says what each can and cannot tell.")
     if len(chosen) >= MOST:
@@ -60,15 +63,15 @@ def note(info: ExplainerInfo) -> str:
     return ", ".join(mark for mark in marks if mark)
 
 
-def _settle(able: Mapping[str, ExplainerInfo]) -> None:
+def _settle(able: Mapping[str, ExplainerInfo], key: str, defaults: Sequence[str]) -> None:
     """Bring the choice in line with what works here, before its widgets are drawn."""
-    state = st.session_state
-    wanted = [*state.get(CHOICE, DEFAULTS), *state.get(ASIDE, ())]
-    state[ASIDE] = [name for name in dict.fromkeys(wanted) if name not in able]
-    state[CHOICE] = [name for name in dict.fromkeys(wanted) if name in able][:MOST]
+    state, aside = st.session_state, f"{key}-aside"
+    wanted = [*state.get(key, defaults), *state.get(aside, ())]
+    state[aside] = [name for name in dict.fromkeys(wanted) if name not in able]
+    state[key] = [name for name in dict.fromkeys(wanted) if name in able][:MOST]
 
 
-def _box(info: ExplainerInfo, chosen: list[str]) -> None:
+def _box(info: ExplainerInfo, chosen: list[str], choice: str) -> None:
     key, is_chosen = f"explainer|{info.name}", info.name in chosen
     st.session_state[key] = is_chosen
     mark = note(info)
@@ -78,11 +81,11 @@ def _box(info: ExplainerInfo, chosen: list[str]) -> None:
         disabled=len(chosen) >= MOST and not is_chosen,
         help=escaped(info.summary),
         on_change=_toggle,
-        args=(info.name,),
+        args=(info.name, choice),
     )
 
 
-def _toggle(name: str) -> None:
-    chosen: list[str] = st.session_state[CHOICE]
+def _toggle(name: str, choice: str) -> None:
+    chosen: list[str] = st.session_state[choice]
     rest = [other for other in chosen if other != name]
-    st.session_state[CHOICE] = rest if name in chosen else [*rest, name][:MOST]
+    st.session_state[choice] = rest if name in chosen else [*rest, name][:MOST]

@@ -48,7 +48,7 @@ def pane(name: str, title: str, target: str, job: Job, state: PaneState, last: E
     return Pane(
         id=name,
         title=title,
-        lines=_lines(target, job.model_name, current),
+        lines=_lines(_asked(target, job), job.model_name, current),
         state=state.state,
         share=state.share,
         message=_message(state, last),
@@ -69,6 +69,10 @@ def _lines(target: str, model: str, current: Explanation | None) -> tuple[str, .
     return (target, model) if current is None else (target, model, f"{current.seconds:.1f} s")
 
 
+def _asked(target: str, job: Job) -> str:
+    return target if job.region is None else f"{target}, {job.region.name}"
+
+
 def _message(state: PaneState, last: Explanation | None) -> str:
     if state.error is not None:
         return str(state.error)
@@ -76,5 +80,5 @@ def _message(state: PaneState, last: Explanation | None) -> str:
         return ""
     doing = "computing" if state.share > 0 else "waiting its turn"
     left = "" if state.seconds_left is None else f", about {max(1, round(state.seconds_left))} s left"
-    previous = f"; previous: {last.target}" if last is not None else ""
+    previous = f"; previous: {', '.join(filter(None, (last.target, last.region)))}" if last is not None else ""
     return f"{doing}{left}{previous}"

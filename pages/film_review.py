@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import streamlit as st
 
 import xai_core as xc
 from components import (
+    asking,
     explainer_choice,
     films,
     findings,
@@ -24,7 +22,6 @@ from components import (
 from components.films import Film
 from xai_core.engine import device_in_words
 from xai_core.jobs import Job
-from xai_core.second_looks import is_light
 
 shell.framed()
 
@@ -45,48 +42,6 @@ def follow_film(film: Film, model_name: str, rows: list[findings.Finding]) -> st
     if state.get("opened") != opened or state.get("target") not in [row.label for row in rows]:
         state["opened"], state["target"] = opened, findings.first_target(rows)
     return str(state["target"])
-
-
-def with_filter(values: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Parameters with the viewer's filter of relevance added where an explainer has one."""
-    chosen = state.get("filter")
-    if not chosen:
-        return values
-    added = {"filter_mode": chosen["mode"], "filter_range": (chosen["low"], chosen["high"]), "filter_at": chosen["at"]}
-    able = {name for name in values if any(p.name == "filter_mode" for p in infos[name].parameters)}
-    return {name: {**given, **added} if name in able else given for name, given in values.items()}
-
-
-def job_for(film: Film, model_name: str, names: list[str], target: str, values: dict[str, dict[str, Any]]) -> Job:
-    """The session's job for exactly this request; another request lets go of what only the old one wanted."""
-    request = json.dumps([film.case.digest, model_name, names, target, values], sort_keys=True)
-    old: Job | None = state.get("job")
-    if old is None or state.get("request") != request:
-        state["job"] = engine.submit(film.case, model_name, names, [target], values)
-        state["request"] = request
-        for ended in (old, state.pop("looks", None)):
-            if ended is not None:
-                ended.cancel()
-        state["asked_to_look"] = set()
-    return state["job"]
-
-
-def looks_for(film: Film, model_name: str, job: Job) -> Job | None:
-    """Second looks at the maps once all are there: at those that cost little, and at those the person asked for."""
-    if not job.done or job.is_cancelled:
-        return None
-    maps = [pane.explanation for pane in job.panes.values() if pane.explanation is not None]
-    wanted = [found for found in maps if is_light(found.explainer) or found.explainer in state["asked_to_look"]]
-    old: Job | None = state.get("looks")
-    if old is None or {(found.explainer, found.target) for found in wanted} != set(old.panes):
-        state["looks"] = engine.look_again(film.case, model_name, wanted)
-        if old is not None:
-            old.cancel()
-    return state["looks"]
-
-
-def ask_to_look(explainer: str) -> None:
-    state["asked_to_look"].add(explainer)
 
 
 def board(film: Film, job: Job, looks: Job | None, where: str, is_polled: bool) -> None:
@@ -119,14 +74,15 @@ with st.sidebar:
     quality.warn(known.about(target))
     findings.table(rows, target, choose_target)
     names = explainer_choice.choose(infos, dims=len(film.case.space))
-    values = with_filter(parameters.forms(infos[name] for name in names))
+    values = asking.with_filter(parameters.forms(infos[name] for name in names), infos, state.get("filter"))
     films.messages(film)
 
 where = f"{model.card.title} on {device_in_words(model)}"
-job = job_for(film, model_name, names, target, {name: values.get(name, {}) for name in names})
-looks = looks_for(film, model_name, job)
+asked = asking.Asked(film.case, model_name, names, target, values)
+job = asking.job_for(asked)
+looks = asking.looks_for(asked, job)
 is_polled = not job.done or (looks is not None and not looks.done)
 with st.sidebar:
-    trust.expanders(job, looks, infos, ask_to_look)
+    trust.expanders(job, looks, infos, asking.ask_to_look)
     layer_rules.offer(job, infos)
 st.fragment(board, run_every=POLL_SECONDS if is_polled else None)(film, job, looks, where, is_polled)

@@ -6,6 +6,7 @@ windows, rescale) is written in ``facts`` and ``geometry`` and applied by the vi
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -140,6 +141,12 @@ class Region:
     mask: NDArray[np.bool_]
     name: str = "region"
     messages: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """Hex SHA-256 of the mask alone: equal voxels of an equal grid, equal digest."""
+        shape = "x".join(map(str, self.mask.shape)).encode()
+        return hashlib.sha256(shape + np.packbits(self.mask).tobytes()).hexdigest()
 
 
 def digest_of(pixels: NDArray[Any], kind: Kind, photometric: str = "MONOCHROME2") -> str:

@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 
-from xai_core.case import Case
+from xai_core.case import Case, Region
 from xai_core.errors import Cancelled, LightboxError, MemoryLimitError, ParameterError
 from xai_core.explain import Explanation, explain_all
 from xai_core.explainers.registry import ExplainerInfo
@@ -36,6 +36,7 @@ from xai_core.store import ResultStore
 from xai_core.turn import Haste, Turn
 
 log = logging.getLogger(__name__)
+Compute = Callable[..., Mapping[PaneKey, Explanation]]
 _QUALITY_BYTES = 4096
 """About what the words and numbers of one film take."""
 
@@ -57,8 +58,8 @@ class Engine:
         *,
         device: str = "auto",
         load: Callable[[str, str], Model] = load_model,
-        compute: Callable[..., Mapping[PaneKey, Explanation]] = explain_all,
-        look: Callable[..., Mapping[PaneKey, Explanation]] = second_looks,
+        compute: Compute = explain_all,
+        look: Compute = second_looks,
     ) -> None:
         self.results = Results(ResultStore(cache_dir, disk_bytes), memory_bytes)
         self._predictions: Memory[Prediction] = Memory(memory_bytes // 4)
@@ -116,15 +117,17 @@ class Engine:
         explainers: Sequence[str],
         targets: Sequence[str],
         parameters: Mapping[str, Mapping[str, Any]] | None = None,
+        region: Region | None = None,
     ) -> Job:
         """Start what is not known yet and return at once (after the model is loaded, which happens once).
 
+        ``region``: where a segmentation's logits are added up (None: where the label is predicted).
         An unknown explainer or a wrong parameter is that pane's error, never an exception of this call.
         """
         model = self.model(model_name)
         given = parameters or {}
         flights: dict[PaneKey, Flight] = {}
-        batch = _Batch(case, model_name, model, self._compute)
+        batch = _Batch(case, model_name, model, _with_region(self._compute, region), region=region)
         for name in dict.fromkeys(explainers):
             try:
                 checked = _checked(name, given.get(name, {}))
@@ -136,14 +139,18 @@ class Engine:
                 flights[name, target] = self._flight(batch, name, target, checked)
         return self._started(batch, flights)
 
-    def look_again(self, case: Case, model_name: str, explanations: Sequence[Explanation]) -> Job:
-        """Look a second time at maps of ``case`` that are there (:mod:`xai_core.second_looks`), once a map, whoever asks.
+    def look_again(
+        self, case: Case, model_name: str, explanations: Sequence[Explanation], region: Region | None = None
+    ) -> Job:
+        """Look a second time at maps of ``case`` that are there (:mod:`xai_core.second_looks`), once a map, whoever asks;
+        ``region``: the one they were made with.
 
         A pane's explanation is then the same map with a fuller badge, which also takes its place among the results.
         """
         kept = [explanation for explanation in explanations if explanation.explainer in registered()]
         known = {(explanation.explainer, explanation.target): explanation for explanation in kept}
-        batch = _Batch(case, model_name, self.model(model_name), partial(self._look, known), Haste.PATIENT)
+        look = _with_region(partial(self._look, known), region)
+        batch = _Batch(case, model_name, self.model(model_name), look, Haste.PATIENT, region)
         flights: dict[PaneKey, Flight] = {}
         for (name, target), explanation in known.items():
             batch.parameters[name] = explanation.parameters
@@ -171,13 +178,15 @@ class Engine:
             with self._lock:
                 self._workers.add(worker)
             worker.start()
-        return Job(batch.case.digest, batch.model_name, flights, self._release)
+        return Job(batch.case.digest, batch.model_name, flights, self._release, batch.region)
 
     def _flight(self, batch: _Batch, name: str, target: str, checked: Mapping[str, Any]) -> Flight:
         """The flight that brings this map: landed, another job's, or a new one of ``batch``."""
         model = batch.model
         explainer = f"{name} {registered()[name].revision}".strip()
-        key = request_key(batch.case.digest, model.weights_digest, model.device, explainer, target, checked)
+        key = request_key(
+            batch.case.digest, model.weights_digest, model.device, explainer, target, checked, batch.region
+        )
         known = batch.wanted(self.results.get(key))
         with self._lock:
             known = known or batch.wanted(self.results.memory.get(key))
@@ -321,8 +330,9 @@ class _Batch:
     case: Case
     model_name: str
     model: Model
-    compute: Callable[..., Mapping[PaneKey, Explanation]]
+    compute: Compute
     haste: Haste = Haste.ORDINARY
+    region: Region | None = None
     parameters: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     flights: list[Flight] = field(default_factory=list)
     keys: dict[Flight, str] = field(default_factory=dict)
@@ -342,6 +352,10 @@ class _Batch:
         for target, names in lacking.items():
             shared.setdefault(tuple(names), []).append(target)
         return [(list(names), targets) for names, targets in shared.items()]
+
+
+def _with_region(compute: Compute, region: Region | None) -> Compute:
+    return compute if region is None else partial(compute, region=region)
 
 
 def _checked(name: str, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from xai_core.case import Case, Region
 from xai_core.errors import ParameterError, TargetError, UnsupportedOperationError
 from xai_core.explain_members import mean_explanation
+from xai_core.explain_region import region_title, where_explained
 from xai_core.explainers.completeness import COMPLETENESS_ERROR
 from xai_core.explainers.gradient import input_gradient
 from xai_core.explainers.registry import ExplainerInfo, explainers
@@ -48,7 +49,7 @@ class Explanation:
     """One map. ``map`` (C', *space) float32 on the case's grid (C' = 1 for films); ``raw`` (C, *input space) signed, on the network's grid;
     ``shown``: ``raw`` reduced over channels, on the network's grid; ``grid``: the affine between the two; ``account``: the books or None;
     ``unit``: what values count ("logit", "logit per window", "logit per segment", "probability" or "none"); ``checks``: "full" after
-    a second look (:func:`xai_core.second_looks.second_look`).
+    a second look (:func:`xai_core.second_looks.second_look`); ``region``: where a segmentation was asked, in words.
     """
 
     explainer: str
@@ -68,6 +69,7 @@ class Explanation:
     rules: Mapping[str, str] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     checks: Literal["quick", "full"] = "quick"
+    region: str = ""
 
 
 def explainer_named(name: str) -> ExplainerInfo:
@@ -175,8 +177,8 @@ def explain_all(
     results: dict[tuple[str, str], Explanation] = {}
     for info, name in plan:
         for label in labels:
-            request = request_for(model, prepared, x, label, region, info)
-            request.shared, request.cancel = shared, cancel
+            request = request_for(model, prepared, x, label, region, info, shared)
+            request.cancel = cancel
             title = "" if label is None else model.card.labels[label]
             if progress is not None:
                 request.progress = _listener(progress, name, title)
@@ -185,7 +187,7 @@ def explain_all(
             with ExtraMemory(model.device) as used:
                 found = computed(info, request, checked[name])
             seconds = time.perf_counter() - begun
-            done = _finish(model, case, prepared, request, info, checked[name], found, seconds, used.peak_bytes)
+            done = _finish(model, case, prepared, request, info, checked[name], found, seconds, used.peak_bytes, region)
             results[(name, done.target)] = done
             if progress is not None:
                 progress(name, done.target, 1.0, done)
@@ -227,12 +229,21 @@ def _explain_members(
 
 
 def request_for(
-    model: Model, prepared: Prepared, x: Tensor, label: int | None, region: Region | None, info: ExplainerInfo
+    model: Model,
+    prepared: Prepared,
+    x: Tensor,
+    label: int | None,
+    region: Region | None,
+    info: ExplainerInfo,
+    shared: Recording | None = None,
 ) -> Request:
-    """What is asked of ``model`` about ``label`` by the explainer ``info``; ``x`` is the prepared tensor on the model's device."""
+    """What is asked of ``model`` about ``label`` by the explainer ``info``; ``x`` is the prepared tensor on the model's device,
+    ``shared`` a recording of its forward pass."""
     companion = model.companion(info.name) if info.model else None
-    where = _where(region, prepared, model)
-    return Request(model.module, x, label, where, model.card.input.bounds, model.card.target_layer, companion=companion)
+    asked = Request(model.module, x, label, None, model.card.input.bounds, model.card.target_layer, companion=companion)
+    asked.shared = shared
+    asked.where = where_explained(model, prepared, asked, region)
+    return asked
 
 
 def label_index(model: Model, target: str | int | None) -> int | None:
@@ -267,13 +278,6 @@ def _listener(progress: Progress, name: str, title: str) -> Callable[[float], No
     return lambda share: progress(name, title, share, None)
 
 
-def _where(region: Region | None, prepared: Prepared, model: Model) -> Tensor | None:
-    if region is None or model.card.task != "segmentation":
-        return None
-    mask = prepared.grid.to_input(region.mask[None].astype(np.float32))[0] >= 0.5
-    return torch.from_numpy(mask)
-
-
 def _finish(
     model: Model,
     case: Case,
@@ -284,6 +288,7 @@ def _finish(
     found: Attribution,
     seconds: float,
     extra_bytes: int,
+    region: Region | None,
 ) -> Explanation:
     raw = found.relevance[0].detach().to("cpu", torch.float32).numpy()
     shown = reduced(raw, info.reduce)
@@ -330,7 +335,8 @@ def _finish(
         is_signed=info.is_signed and info.reduce != "max-abs",
         unit=unit,
         rules=found.rules,
-        provenance=_provenance(model, case, info, parameters, model.card.labels[found.target[0]], seconds),
+        provenance=_provenance(model, case, info, parameters, model.card.labels[found.target[0]], seconds, region),
+        region=region_title(model, region),
     )
 
 
@@ -352,7 +358,13 @@ def _gradient_reach(request: Request, info: ExplainerInfo, facts: Mapping[str, f
 
 
 def _provenance(
-    model: Model, case: Case, info: ExplainerInfo, parameters: Mapping[str, Any], target: str, seconds: float
+    model: Model,
+    case: Case,
+    info: ExplainerInfo,
+    parameters: Mapping[str, Any],
+    target: str,
+    seconds: float,
+    region: Region | None,
 ) -> dict[str, Any]:
     return {
         "case": case.digest,
@@ -361,6 +373,7 @@ def _provenance(
         "explainer": info.name,
         **({"revision": info.revision} if info.revision else {}),
         "target": target,
+        **({"region": region.digest} if region is not None else {}),
         "parameters": dict(parameters),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in _DECIDING}},
         "machine": f"{platform.system()} {platform.machine()}",

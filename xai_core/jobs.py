@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+from xai_core.case import Region
 from xai_core.errors import Cancelled, LightboxError
 from xai_core.explain import Explanation
 
@@ -93,7 +94,8 @@ class Flight:
 
 
 class Job:
-    """What one session asked for: panes (explainer, target) of one case and one model, in the order asked."""
+    """What one session asked for: panes (explainer, target) of one case, one model and one ``region`` (None: the predicted
+    one), in the order asked."""
 
     def __init__(
         self,
@@ -101,9 +103,11 @@ class Job:
         model_name: str,
         flights: Mapping[PaneKey, Flight],
         release: Callable[[Flight], None],
+        region: Region | None = None,
     ) -> None:
         self.case_digest = case_digest
         self.model_name = model_name
+        self.region = region
         self._flights = MappingProxyType(dict(flights))
         self._release = release
         self._cancelled = threading.Event()

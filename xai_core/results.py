@@ -20,6 +20,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import torch
 
+from xai_core.case import Region
 from xai_core.explain import Explanation
 from xai_core.grid import Grid
 from xai_core.store import ResultStore
@@ -40,6 +41,7 @@ _PLAIN = (
     "unit",
     "rules",
     "checks",
+    "region",
 )
 
 
@@ -113,10 +115,18 @@ class Results:
 
 
 def request_key(
-    case_digest: str, weights_digest: str, device: str, explainer: str, target: str, parameters: Mapping[str, Any]
+    case_digest: str,
+    weights_digest: str,
+    device: str,
+    explainer: str,
+    target: str,
+    parameters: Mapping[str, Any],
+    region: Region | None = None,
 ) -> str:
-    """Hex SHA-256 of everything that decides a map."""
+    """Hex SHA-256 of everything that decides a map; of a region its voxels and what it is called."""
     request = [program_digest(), case_digest, weights_digest, device, explainer, target, parameters]
+    if region is not None:
+        request.append([region.digest, region.name])
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
 
 

@@ -140,9 +140,7 @@ class _Bench:
     def request(self, info: ExplainerInfo, target: str) -> Request:
         """What was asked about ``target``."""
         label = label_index(self.model, target)
-        asked = request_for(self.model, self.prepared, self.x, label, self.region, info)
-        asked.shared = self.recording
-        return asked
+        return request_for(self.model, self.prepared, self.x, label, self.region, info, self.recording)
 
     def random_request(self, info: ExplainerInfo, target: str) -> Request:
         """The same, of the random network, for which no companion was trained: for segmentation about the very region that was explained."""
