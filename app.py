@@ -18,6 +18,7 @@ st.set_page_config(
 page = st.navigation(
     [
         st.Page("pages/film_review.py", title="Film review", default=True),
+        st.Page("pages/volume_review.py", title="Volume review"),
         st.Page("pages/compare_models.py", title="Compare models"),
         st.Page("pages/follow_up.py", title="Follow-up"),
         st.Page("pages/clever_hans.py", title="Clever Hans"),

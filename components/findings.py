@@ -18,13 +18,15 @@ from xai_core.models.card import Card
 
 @dataclass(frozen=True)
 class Finding:
-    """One row: ``probability`` and ``threshold`` 0..1, ``depth`` 0 for a label without parent."""
+    """One row: ``probability`` and ``threshold`` 0..1, ``depth`` 0 for a label without parent; ``amount``: what stands beside
+    the label where it is not the probability (millilitres of a volume)."""
 
     label: str
     probability: float
     threshold: float
     is_positive: bool
     depth: int
+    amount: str = ""
 
 
 def findings(card: Card, prediction: Prediction, with_off: bool = False) -> list[Finding]:
@@ -77,7 +79,7 @@ def table(rows: list[Finding], chosen: str, choose: Callable[[str], None]) -> No
             percent = f"{100 * row.probability:.0f} %"
             word = "positive" if row.is_positive else "negative"
             st.button(
-                f"{escaped(row.label)} :small[{percent}]",
+                f"{escaped(row.label)} :small[{escaped(row.amount) or percent}]",
                 key=f"finding-{number}",
                 type="primary" if row.label == chosen else "secondary",
                 help=f"{escaped(row.label)}: calibrated probability {percent}, "

@@ -6,7 +6,10 @@ and never as if current. Maps are handed on as the engine holds them, so that a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from numpy.typing import NDArray
 
 from components.viewer import Pane
 from xai_core.explain import Explanation
@@ -14,17 +17,27 @@ from xai_core.explainers.registry import ExplainerInfo
 from xai_core.jobs import Job, PaneKey, PaneState
 
 Shown = dict[str, Explanation]
+# A map with the step and the start of its cells, counted in the case's samples.
+Placed = tuple[NDArray[Any], tuple[float, ...], tuple[float, ...]]
+Place = Callable[[Explanation], Placed]
 
 
-def panes(job: Job, infos: Mapping[str, ExplainerInfo], shown: Shown, looks: Job | None = None) -> list[Pane]:
+def on_film(explanation: Explanation) -> Placed:
+    """The map of a film on the network's grid."""
+    return explanation.shown, explanation.grid.scale[-2:], explanation.grid.offset[-2:]
+
+
+def panes(
+    job: Job, infos: Mapping[str, ExplainerInfo], shown: Shown, looks: Job | None = None, place: Place = on_film
+) -> list[Pane]:
     """One viewer pane a pane of ``job``, with the badge that ``looks`` (second looks at its maps) brought, where it did.
-    ``shown`` (last map by explainer, kept by the session) is brought up to date."""
+    ``shown`` (last map by explainer, kept by the session) is brought up to date. ``place``: how a map lies on the case."""
     made = []
     for (name, target), state in with_looks(job, looks).items():
         if state.explanation is not None:
             shown[name] = state.explanation
         title = infos[name].title if name in infos else name
-        made.append(pane(name, title, target, job, state, _predecessor(shown.get(name), job)))
+        made.append(pane(name, title, target, job, state, _predecessor(shown.get(name), job), place))
     return made
 
 
@@ -41,10 +54,13 @@ def _predecessor(last: Explanation | None, job: Job) -> Explanation | None:
     return last if last is not None and last.case_digest == job.case_digest and last.model == job.model_name else None
 
 
-def pane(name: str, title: str, target: str, job: Job, state: PaneState, last: Explanation | None) -> Pane:
+def pane(
+    name: str, title: str, target: str, job: Job, state: PaneState, last: Explanation | None, place: Place = on_film
+) -> Pane:
     """One pane as it stands; ``last``: the map to show dimmed while a new one is computed."""
     current = state.explanation
     drawn = current if current is not None else last if state.state == "loading" else None
+    values, scale, offset = (None, (1.0, 1.0), (0.0, 0.0)) if drawn is None else place(drawn)
     return Pane(
         id=name,
         title=title,
@@ -52,9 +68,9 @@ def pane(name: str, title: str, target: str, job: Job, state: PaneState, last: E
         state=state.state,
         share=state.share,
         message=_message(state, last),
-        map=None if drawn is None else drawn.shown,
-        grid_scale=(1.0, 1.0) if drawn is None else drawn.grid.scale[-2:],
-        grid_offset=(0.0, 0.0) if drawn is None else drawn.grid.offset[-2:],
+        map=values,
+        grid_scale=scale,
+        grid_offset=offset,
         is_signed=drawn is not None and drawn.is_signed,
         unit="none" if drawn is None else drawn.unit,
         badge_level="" if current is None else current.badge.level,

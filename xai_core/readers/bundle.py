@@ -111,7 +111,7 @@ def case_of_files(files: Sequence[Source], title: str, reference: str | None = N
     Raises :class:`ReadError` where they are none, or of several kinds.
     """
     dicom = [file for file in files if is_dicom(file) and file.name.upper() != "DICOMDIR"]
-    others = [file for file in files if not is_dicom(file) and _is_volume(file)]
+    others = [file for file in files if not is_dicom(file) and is_volume(file)]
     if dicom and others:
         raise ReadError(f"{title} mixes DICOM with other volumes.", "Choose the files of one kind.")
     if dicom:
@@ -130,5 +130,6 @@ def _case_of_dicom(files: Sequence[Source], title: str, reference: str | None) -
     return read_series(files, title)
 
 
-def _is_volume(file: Source) -> bool:
+def is_volume(file: Source) -> bool:
+    """Whether a reader of volumes knows the bytes."""
     return any(entry.kind == "volume" and entry.recognises(file) for entry in readers().values())

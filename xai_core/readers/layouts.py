@@ -6,7 +6,7 @@ missing modalities are named; masks that lie beside are left for :func:`xai_core
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -70,20 +70,39 @@ def sorted_out(files: Sequence[Source], title: str) -> Sorted:
             f"{title} holds {len(found)} modalities; a case has at most {MOST_CHANNELS}.", "Leave some out."
         )
     layout = _layout_of(found) if len(images) > 1 else ""
-    wanted = LAYOUTS.get(layout, ())
-    order = (*wanted, *(name for name in (*MODALITIES, UNNAMED) if name not in wanted))
     return Sorted(
-        {name: found[name] for name in order if name in found},
+        {name: found[name] for name in ordered(found, layout)},
         layout,
-        tuple(name for name in wanted if name not in found),
+        _lacking(found, layout),
         masks,
         len(others) - len(images),
     )
 
 
-def _layout_of(found: Mapping[str, Source]) -> str:
+def ordered(found: Iterable[str], layout: str | None = None) -> list[str]:
+    """Names of modalities in the order in which they stand in a case: that of their layout ('' where they are none), then
+    the usual one."""
+    held = list(found)
+    wanted = LAYOUTS.get(_layout_of(held) if layout is None else layout, ())
+    order = (*wanted, *(name for name in (*MODALITIES, UNNAMED) if name not in wanted))
+    return sorted(held, key=lambda name: order.index(name) if name in order else len(order))
+
+
+def missing_of(found: Iterable[str]) -> tuple[str, ...]:
+    """Modalities that the layout of ``found`` has beside them; none where they are no layout."""
+    held = list(found)
+    return _lacking(held, _layout_of(held))
+
+
+def _lacking(found: Iterable[str], layout: str) -> tuple[str, ...]:
+    held = set(found)
+    return tuple(name for name in LAYOUTS.get(layout, ()) if name not in held)
+
+
+def _layout_of(found: Iterable[str]) -> str:
     """The layout with most of these modalities, where it has all of them and at least half are there; else ''."""
-    held = {name: len(set(wanted) & set(found)) for name, wanted in LAYOUTS.items() if set(found) <= set(wanted)}
+    given = set(found)
+    held = {name: len(given & set(wanted)) for name, wanted in LAYOUTS.items() if given <= set(wanted)}
     best = max(held, key=lambda name: held[name] / len(LAYOUTS[name]), default="")
     return best if best and 2 * held[best] >= len(LAYOUTS[best]) else ""
 
