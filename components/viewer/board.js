@@ -1,17 +1,18 @@
 // The grid of panes: it takes what is to be shown and the state, and draws; it changes neither.
 
 import { filmToScreen } from "./affine.js";
+import { drawBox, rectangleIn, sizeOf } from "./boxes.js";
 import { IMAGE, gridOf } from "./cells.js";
 import { filmValue, mapValue, showLetters, showPlace, showScale } from "./corners.js";
 import { isComparable, scopes } from "./luts.js";
-import { drawCrosshair, drawOutlines, drawPointer } from "./marks.js";
+import { drawAsked, drawCrosshair, drawOutlines, drawPointer } from "./marks.js";
 import { Painter } from "./painter.js";
 import { PaneElement } from "./panes.js";
 import { listenToPointer } from "./pointer.js";
 import { element, setShown, setText } from "./nodes.js";
 import { drawRuler, lengthOf, rulersIn } from "./rulers.js";
 import { lookOf, viewOf } from "./state.js";
-import { crosshairIn, positionOf, sliceWords, whereOf } from "./volumestate.js";
+import { placeIn, positionOf, sliceWords, whereOf } from "./volumestate.js";
 
 /** @typedef {import("./affine.js").View} View */
 /** @typedef {import("./panes.js").PaneData} PaneData */
@@ -270,8 +271,12 @@ export class Board {
     const where = whereOf(seen);
     const outlines = state.overlaysHidden ? [] : this.arrivals.outlinesIn(seen);
     if (outlines.length) drawOutlines(context, view, outlines);
-    const crosshair = state.overlaysHidden ? null : crosshairIn(data.case, state.volume, seen);
+    const crosshair = state.overlaysHidden ? null : placeIn(data.case, state.volume?.cursor, seen);
     if (crosshair) drawCrosshair(context, view, crosshair, ratio);
+    const asked = placeIn(data.case, state.asked, seen);
+    if (asked) drawAsked(context, view, asked, ratio);
+    const rectangle = rectangleIn(data.case, state.box, seen);
+    if (rectangle && state.box) drawBox(context, view, rectangle, sizeOf(data.case, state.box), state.grip !== null, ratio);
     const { spacing, spacingKind } = this.arrivals.hangingIn(seen);
     for (const { ruler, at } of rulersIn(state, pane.id, where)) {
       drawRuler(context, view, ruler, lengthOf(ruler, spacing, spacingKind), state.chosenRuler?.at === at, ratio);

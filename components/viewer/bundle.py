@@ -16,9 +16,9 @@ from xai_core.colours import colour_tables
 _HERE = Path(__file__).parent
 MODULES = (
     "affine.js", "half.js", "luts.js", "state.js", "rulers.js", "transport.js", "draw2d.js", "shaders.js", "drawgl.js",
-    "drawing.js", "planes.js", "volumestate.js", "marks.js", "nodes.js", "foot.js", "input.js", "pointer.js", "layout.js", "cells.js",
+    "drawing.js", "planes.js", "volumestate.js", "marks.js", "boxes.js", "nodes.js", "foot.js", "input.js", "pointer.js", "layout.js", "cells.js",
     "icons.js", "picture.js", "swipe.js", "panes.js", "controls.js", "volumetools.js", "toolbar.js", "help.js", "film.js",
-    "arrivals.js", "volume.js", "painter.js", "corners.js", "board.js", "travel.js", "acts.js", "hand.js", "viewer.js",
+    "arrivals.js", "volume.js", "painter.js", "corners.js", "board.js", "travel.js", "asking.js", "acts.js", "hand.js", "viewer.js",
     "main.js",
 )  # fmt: skip
 

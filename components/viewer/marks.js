@@ -68,6 +68,41 @@ export function drawCrosshair(context, view, place, ratio) {
 }
 
 /**
+ * The voxel that was asked about: a diamond around it. @param {CanvasRenderingContext2D} context @param {View} view
+ * @param {{row: number, column: number}} place @param {number} ratio device pixels a CSS pixel
+ */
+export function drawAsked(context, view, place, ratio) {
+  const { x, y } = filmToScreen(view, place.row, place.column);
+  const reach = 8 * ratio;
+  const path = new Path2D();
+  path.moveTo(x - reach, y);
+  for (const [dx, dy] of [[0, -reach], [reach, 0], [0, reach]]) path.lineTo(x + dx, y + dy);
+  path.closePath();
+  for (const [width, colour] of /** @type {const} */ ([[3.5, "rgba(0, 0, 0, .75)"], [1.5, "#ffffff"]])) {
+    context.lineWidth = width * ratio;
+    context.strokeStyle = colour;
+    context.stroke(path);
+  }
+}
+
+/**
+ * Words over a picture, kept inside it. @param {CanvasRenderingContext2D} context @param {View} view @param {string} text
+ * @param {number} left device pixels @param {number} base @param {string} colour @param {number} ratio device pixels a CSS pixel
+ */
+export function drawLabel(context, view, text, left, base, colour, ratio) {
+  context.font = `${11 * ratio}px sans-serif`;
+  const room = context.measureText(text).width;
+  const x = Math.min(Math.max(left, 4 * ratio), view.width - room - 4 * ratio);
+  const y = Math.min(Math.max(base, 14 * ratio), view.height - 6 * ratio);
+  context.lineWidth = 3 * ratio;
+  context.lineJoin = "round";
+  context.strokeStyle = "#000000";
+  context.strokeText(text, x, y);
+  context.fillStyle = colour;
+  context.fillText(text, x, y);
+}
+
+/**
  * A bar of a round length, at most a quarter of the pane. @param {View} view @param {readonly number[]} spacing mm
  * along rows and columns @returns {{pixels: number, millimetres: number}}
  */

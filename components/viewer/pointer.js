@@ -1,6 +1,6 @@
 // The pointer's meaning in a pane: mouse, pen and fingers become places, drags, zooms and slices.
 
-/** @typedef {"window" | "pan" | "zoom" | "ruler" | "cross"} Tool */
+/** @typedef {"window" | "pan" | "zoom" | "ruler" | "cross" | "box"} Tool */
 
 /**
  * @typedef {object} Hand What a pane's pointer does; places in CSS pixels from the canvas's corner.

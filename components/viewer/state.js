@@ -33,13 +33,15 @@ import { fitScale, screenToFilm } from "./affine.js";
 /**
  * @typedef {object} State
  * @property {Settings} settings @property {Look} look @property {Record<string, Look>} looks by pane, when not linked
- * @property {boolean} linked @property {"window" | "pan" | "zoom" | "ruler" | "cross"} tool @property {string} active
+ * @property {boolean} linked @property {import("./pointer.js").Tool} tool @property {string} active
  * @property {string | null} maximised @property {boolean} overlaysHidden @property {Record<string, boolean>} hidden
  * @property {boolean} blinking @property {boolean} helpOpen
  * @property {boolean} swiping the active pane shows its neighbour right of the divider @property {number} divider share
  * @property {boolean} magnifying
  * @property {import("./rulers.js").Ruler[]} rulers @property {{at: number, end: number} | null} chosenRuler the end in the hand
- * @property {import("./rulers.js").Ruler[][]} past rulers before each change
+ * @property {import("./rulers.js").Drawn[]} past what was drawn before each change
+ * @property {import("./boxes.js").Box | null} box of a volume @property {import("./boxes.js").Grip | null} grip the part of it in the hand
+ * @property {string[]} picks what the page answers to: "voxel", "box" @property {import("./planes.js").Index | null} asked the voxel it was asked about
  * @property {import("./volumestate.js").VolumeState | null} volume null for a film
  */
 
@@ -89,6 +91,10 @@ export function firstState(shape, preset, given) {
     rulers: [],
     chosenRuler: null,
     past: [],
+    box: null,
+    grip: null,
+    picks: [],
+    asked: null,
     volume: null,
   };
 }

@@ -61,6 +61,8 @@ def volume_parts(
         "voi": None,
         "notes": notes,
         "mostBytes": MOST_BYTES,
+        "wholeShape": list(case.space),
+        "halving": 2**times,
     }
     maps = [pane and _map(pane, len(case.channels), times, send) for pane in own]
     return part, maps, [_region(region, times, send) for region in contours]

@@ -29,7 +29,9 @@ const style = document.createElement("style");
 style.textContent = await (await fetch("viewer.css")).text();
 parent.append(style);
 const data = await (await fetch("data.json")).json();
-window.unmount = mount({ data, parentElement: parent, setStateValue: () => {} });
+window.told = [];
+const setTriggerValue = (name, value) => window.told.push([name, value]);
+window.unmount = mount({ data, parentElement: parent, setStateValue: () => {}, setTriggerValue });
 </script>"""
 
 
@@ -85,6 +87,11 @@ def show(
 def painted(page: Page) -> None:
     """Wait until what was asked for is on the canvases."""
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def told(page: Page, name: str) -> list[Any]:
+    """What the viewer has told the server of an event, message by message."""
+    return [value for event, value in page.evaluate("() => window.told") if event == name]
 
 
 def painter(page: Page) -> str:

@@ -1,6 +1,6 @@
 """A page with the viewer alone: a made-up head of two modalities with maps and regions, in a moment and without a model.
 
-``streamlit run tests/browser/stage_volume.py``, then ``?maps=3&layout=planes&plane=axial&focus=map-0&slices=40&side=160``.
+``streamlit run tests/browser/stage_volume.py``, then ``?maps=3&layout=planes&plane=axial&focus=map-0&slices=40&side=160&picks=voxel``.
 The head is stored with flipped, oblique and anisotropic axes, its lesion lies on the patient's left.
 """
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+import xai_core as xc
 from components import viewer
 from xai_core.case import Case, Geometry, Region, Window, digest_of
 
@@ -87,10 +88,16 @@ st.html(Path(viewer.__file__).parents[1] / "style.css")
 asked = st.query_params
 size = int(asked.get("slices", 40)), int(asked.get("side", 160))
 start = {name: asked[name] for name in ("plane", "layout", "focus") if name in asked}
-viewer.show(
+events = viewer.show(
     head(*size)[0],
     [pane(*size, number) for number in range(int(asked.get("maps", 3)))],
     key="viewer",
-    settings={"volume": start},
+    settings={"volume": start, "picks": asked.get_all("picks")},
     contours=regions(*size),
 )
+if asked.get_all("picks"):
+    told = st.session_state.setdefault("told", [])
+    told.extend(event for event in (events.voxel, events.box) if event is not None)
+    regions_told = [xc.read_region(event.boxes, head(*size)[0]) for event in told if event.boxes]
+    st.text("told: " + " ".join(str(int(region.mask.sum())) for region in regions_told))
+    st.button("Again")
