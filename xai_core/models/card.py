@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from xai_core.errors import ModelError
+from xai_core.head import SCALINGS
 from xai_core.preprocess import INTENSITIES, InputSpec
 
 Modality = Literal["CXR", "MR", "digit"]
 Task = Literal["classification", "segmentation", "generation"]
 Activation = Literal["sigmoid", "softmax"]
-CROPS = ("lungs", "study", "centre", "none")
+CROPS = ("lungs", "study", "centre", "head", "none")
 _NAME = re.compile(r"[^/\\\x00-\x1f\x7f]{1,80}")
 
 __all__ = ["Card", "InputSpec", "Modality", "Task", "checked"]
@@ -91,7 +92,7 @@ def _words(card: Card) -> Iterator[Complaint]:
         "task": (card.task, get_args(Task)),
         "activation": (card.activation, get_args(Activation)),
         "input.crop": (card.input.crop, CROPS),
-        "input.intensity": (card.input.intensity, tuple(INTENSITIES)),
+        "input.intensity": (card.input.intensity, (*INTENSITIES, *SCALINGS)),
     }
     for key, (given, possible) in known.items():
         if given not in possible:
@@ -139,8 +140,13 @@ def _input(card: Card) -> Iterator[Complaint]:
     spec = card.input
     if card.members and not spec.size:
         return  # that of its members
-    if len(spec.size) not in (2, 3) or any(side < 1 for side in spec.size):
+    least = 0 if len(spec.size) == 3 and spec.spacing_mm is not None else 1
+    if len(spec.size) not in (2, 3) or any(side < least for side in spec.size):
         yield f"has the input size {list(spec.size)}", "Give [height, width] or [depth, height, width] in pixels."
+    if spec.multiple < 1:
+        yield f"has input.multiple = {spec.multiple}", "Give 1 or more."
+    if spec.spacing_mm is not None and (len(spec.spacing_mm) != 3 or any(not step > 0 for step in spec.spacing_mm)):
+        yield f"has input.spacing_mm = {list(spec.spacing_mm)}", "Give three steps above zero, in mm."
     if not spec.low < spec.high:
         yield f"has input.low = {spec.low:g} and input.high = {spec.high:g}", "Give low below high."
     if len(card.channels) != spec.channels and not (spec.repeat and len(card.channels) == 1):
