@@ -5,7 +5,7 @@ The filters of relevance are left out: their sliders live in the viewer, where t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -14,24 +14,31 @@ from components.shell import escaped
 from xai_core.explainers.registry import ExplainerInfo
 from xai_core.parameters import Parameter
 
+LAYER = "target_layer"
 IN_THE_VIEWER = frozenset({"filter_mode", "filter_range", "filter_at"})
 
 Values = dict[str, Any]
 
 
-def forms(infos: Iterable[ExplainerInfo]) -> dict[str, Values]:
-    """One folded form an explainer; returns what differs from the defaults, by explainer."""
-    return {info.name: form(info) for info in infos}
+def forms(infos: Iterable[ExplainerInfo], layers: Sequence[str] = ()) -> dict[str, Values]:
+    """One folded form an explainer; returns what differs from the defaults, by explainer. ``layers``: what the model's card
+    offers to look at."""
+    return {info.name: form(info, layers) for info in infos}
 
 
-def form(info: ExplainerInfo) -> Values:
+def form(info: ExplainerInfo, layers: Sequence[str] = ()) -> Values:
     """The form of one explainer; returns the values that differ from its defaults."""
     shown = [parameter for parameter in info.parameters if parameter.name not in IN_THE_VIEWER]
     if not shown:
         return {}
     with st.expander(escaped(info.title)):
         st.caption(escaped(info.summary))
-        values = {parameter.name: field(info.name, parameter) for parameter in shown}
+        values = {
+            parameter.name: _layer(info.name, parameter, layers)
+            if parameter.name == LAYER and layers
+            else field(info.name, parameter)
+            for parameter in shown
+        }
         changed = {
             parameter.name: values[parameter.name] for parameter in shown if values[parameter.name] != parameter.default
         }
@@ -42,7 +49,7 @@ def form(info: ExplainerInfo) -> Values:
             type="tertiary",
             disabled=not changed,
             on_click=_reset,
-            args=(info.name, shown),
+            args=(info.name, shown, layers),
         )
     return changed
 
@@ -64,6 +71,21 @@ def field(explainer: str, parameter: Parameter) -> Any:
     if parameter.kind == "text":
         return st.text_input(label, **shared)
     return _number(label, parameter, shared)
+
+
+def _layer(explainer: str, parameter: Parameter, layers: Sequence[str]) -> str:
+    """The layers of the card to choose from, and any other typed in."""
+    key = _key(explainer, parameter, layers)
+    chosen = st.selectbox(
+        escaped(parameter.title),
+        ["", *layers],
+        format_func=lambda layer: layer or "As the card says",
+        key=key,
+        help=escaped(parameter.help),
+        accept_new_options=True,
+        persist_state="session",
+    )
+    return chosen or ""
 
 
 def _number(label: str, parameter: Parameter, shared: Mapping[str, Any]) -> float | int | None:
@@ -91,10 +113,13 @@ def _choice_in_words(choice: str) -> str:
     return choice.replace("-", " ").replace("_", " ")
 
 
-def _key(explainer: str, parameter: Parameter) -> str:
-    return f"parameter|{explainer}|{parameter.name}"
+def _key(explainer: str, parameter: Parameter, layers: Sequence[str] = ()) -> str:
+    """Where the value is kept: a layer's under the layers of its own network."""
+    own = f"|{' '.join(layers)}" if parameter.name == LAYER and layers else ""
+    return f"parameter|{explainer}|{parameter.name}{own}"
 
 
-def _reset(explainer: str, parameters: Iterable[Parameter]) -> None:
+def _reset(explainer: str, parameters: Iterable[Parameter], layers: Sequence[str]) -> None:
     for parameter in parameters:
-        st.session_state[_key(explainer, parameter)] = _presented(parameter, parameter.default)
+        key = _key(explainer, parameter, layers)
+        st.session_state[key] = _presented(parameter, parameter.default)
