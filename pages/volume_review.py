@@ -16,6 +16,7 @@ from components import (
     shell,
     trust,
     viewer,
+    volume_export,
     volume_findings,
     volume_panes,
     volume_targets,
@@ -120,4 +121,5 @@ regions = [*(one.region for one in measured if one.label == target and one.parts
 with st.sidebar:
     trust.expanders(job, looks, infos, lambda name: asking.ask_to_look(name, PLACE))
     layer_rules.offer(job, infos)
+    volume_export.offer(volume, model.card, measured, target, job, looks, infos)
 st.fragment(board, run_every=POLL_SECONDS if is_polled else None)(volume, model, job, looks, regions, where, is_polled)

@@ -217,3 +217,9 @@ def test_a_bad_file_costs_one_sentence_and_the_volume_stays(opened: AppTest, nam
     assert len(opened.error[0].value) > 20
     assert opened.session_state["volume"] == volume
     assert opened.session_state["volume-job"] is job
+
+
+def test_files_can_be_taken_away_and_dicom_only_where_the_volume_was_dicom(opened: AppTest) -> None:
+    titles = [button.proto.label.replace("\\", "") for button in opened.get("download_button")]
+    assert titles == ["Picture (PNG)", "Map (NIfTI)", "Report (HTML)", "Prediction (NIfTI)"]
+    assert any("DICOM files can be written where" in block.value for block in opened.caption)
