@@ -48,7 +48,7 @@ def choose() -> Film:
         st.session_state["upload_problem"] = None
     if st.session_state["upload_problem"]:
         st.error(st.session_state["upload_problem"], icon=":material/error:")
-    samples = list(xc.sample_cases())
+    samples = list(xc.sample_cases("film"))
     keys = [*reversed(own), *samples]
     if st.session_state.get("film") not in keys:
         st.session_state["film"] = samples[0]

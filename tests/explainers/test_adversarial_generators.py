@@ -19,7 +19,7 @@ from xai_core.models.places import SHELF
 
 NAME = "adversarial-generators"
 INFO = xc.explainers()[NAME]
-CASES = {name: xc.read_case(case) for name, case in xc.sample_cases().items()}
+CASES = {name: xc.read_case(case) for name, case in xc.sample_cases("film").items()}
 FILM = next(name for name in CASES if "nih" in name.lower() or "opacity" in name.lower())
 
 

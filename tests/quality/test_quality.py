@@ -94,7 +94,7 @@ def test_slices_of_brains_are_no_chest_films(model, metrics, shared) -> None:  #
     assert within(sum(told), len(paths), metrics["negative_brain_slice"]["value"])
 
 
-@pytest.mark.parametrize("name", list(xc.sample_cases()))
+@pytest.mark.parametrize("name", list(xc.sample_cases("film")))
 def test_the_packaged_films_are_taken_for_chest_films(model: xc.Model, name: str) -> None:
     found = xc.quality(sample(name), model)
     assert not kinds(found)

