@@ -17,6 +17,7 @@ from xai_core.case import Case, Region
 from xai_core.readers.names import MODALITIES, UNNAMED, canonical
 from xai_core.readers.parts import ASIDE, MASK, Part, is_clear, opened, parts_of
 from xai_core.readers.source import shown_name
+from xai_core.samples import SampleCase
 
 MOST_OWN = 3
 ROLES = (*MODALITIES, MASK, ASIDE)
@@ -144,8 +145,8 @@ def _take(parts: list[Part], roles: list[str], seen: tuple[str, ...]) -> str | N
     return None
 
 
-def _samples() -> dict[str, Any]:
-    return {name: sample for name, sample in xc.sample_cases().items() if getattr(sample, "kind", "film") == "volume"}
+def _samples() -> dict[str, SampleCase]:
+    return xc.sample_cases("volume")
 
 
 @st.cache_resource(show_spinner="Reading the volume", max_entries=4)

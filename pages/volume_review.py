@@ -34,6 +34,8 @@ POLL_SECONDS = 0.6
 PLACE = "volume-"
 PICKS = {"picks": ["voxel", "box"]}
 DEFAULTS = ("lrp-epsilon-plus", "smoothgrad", "grad-cam", "occlusion")
+STARTS = {"smoothgrad": {"samples": 5}}
+"""A volume costs a hundred films: what the forms begin with, to be raised where there is time."""
 LITERATURE = "On brain MRI, Grad-CAM localised poorly, LRP gave artefacts and SmoothGrad was consistent (Siegel et al. 2025): compare them."
 NOTHING_OPEN = "No volume is packaged here: choose your own at the side."
 NO_MODEL = "No model here reads this volume; it is shown without findings and maps."
@@ -109,7 +111,8 @@ with st.sidebar:
         findings.table(rows, target, choose_target)
     names = explainer_choice.choose(infos, 3, "volume-explainers", DEFAULTS)
     st.caption(LITERATURE)
-    forms = parameters.forms((infos[name] for name in names), model.card.target_layers)
+    setting = parameters.Setting(PLACE, model.card.target_layers, STARTS)
+    forms = parameters.forms((infos[name] for name in names), setting)
     values = asking.with_filter(forms, infos, state.get("volume-filter"))
 
 where = f"{model.card.title} on {device_in_words(model)}"

@@ -166,7 +166,9 @@ def test_what_is_picked_in_the_picture_stands_in_the_fields(opened: AppTest) -> 
 
 
 def test_the_layers_of_the_card_can_be_chosen(opened: AppTest) -> None:
-    field = next(box for box in opened.selectbox if (box.key or "").startswith("parameter|grad-cam|target_layer"))
+    field = next(
+        box for box in opened.selectbox if (box.key or "").startswith("volume-parameter|grad-cam|target_layer")
+    )
     assert list(field.options) == ["As the card says", "encoder.1", "decoder.0"]
     settled(field.select("decoder.0").run())
     found = opened.session_state["volume-job"].panes["grad-cam", LABEL].explanation
