@@ -6,66 +6,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from safetensors.torch import save_file
 from streamlit.testing.v1 import AppTest
 
+import xai_core as xc
 from tests.pages.conftest import ROOT
-from tests.readers.volumes import nifti_bytes, phantom, zipped
-from xai_core.models.architectures import build
-from xai_core.models.shelf import card_of
+from tests.readers.volumes import zipped
+from tests.volumes import LABEL, head, mask, write_small_unet
 
 FAST = ["lrp-epsilon-plus", "grad-cam"]
-LABEL = "MS lesion"
-CARD = f"""
-title = "Small U-Net"
-architecture = "unet3d"
-modality = "MR"
-task = "segmentation"
-labels = ["background", "{LABEL}"]
-channels = ["FLAIR", "T1"]
-activation = "softmax"
-target_layer = "encoder.1"
-target_layers = ["encoder.1", "decoder.0"]
-[input]
-size = [16, 16, 16]
-channels = 2
-intensity = "head-zscore"
-crop = "head"
-low = -5.0
-high = 5.0
-[options]
-width = 2
-levels = 2
-"""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def small_unet(tmp_path_factory: pytest.TempPathFactory):
     """A random 3-D U-Net of two modalities among one's own models, whose last bias makes it say yes at some places."""
-    import tomllib
-
     folder = tmp_path_factory.mktemp("models")
-    own = folder / "small-unet"
-    own.mkdir()
-    (own / "card.toml").write_text(CARD, "utf-8")
-    torch.manual_seed(3)
-    module = build(card_of({"name": "small-unet", **tomllib.loads(CARD)}))
-    save_file({key: value.contiguous() for key, value in module.state_dict().items()}, own / "small-unet.safetensors")
+    write_small_unet(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LIGHTBOX_MODELS", str(folder))
         yield folder
-
-
-def head(seed: int = 0) -> bytes:
-    samples, affine = phantom("anisotropic")
-    noise = np.random.default_rng(seed).integers(0, 40, samples.shape)
-    return nifti_bytes((samples + noise * (samples > 0)).astype(np.int16), affine)
-
-
-def mask() -> bytes:
-    samples, affine = phantom("anisotropic")
-    return nifti_bytes((samples > 500).astype(np.uint8), affine)
 
 
 FILES = {"p_FLAIR.nii": head(1), "p_T1.nii": head(2), "p_lesions.nii": mask()}
@@ -225,3 +183,16 @@ def test_files_can_be_taken_away_and_dicom_only_where_the_volume_was_dicom(opene
     titles = [button.proto.label.replace("\\", "") for button in opened.get("download_button")]
     assert titles == ["Picture (PNG)", "Map (NIfTI)", "Report (HTML)", "Prediction (NIfTI)"]
     assert any("DICOM files can be written where" in block.value for block in opened.caption)
+
+
+def test_opens_on_the_packaged_volume_with_its_region_and_its_own_defaults(small_unet: Path) -> None:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=180).switch_page("pages/volume_review.py").run()
+    assert not app.exception, app.exception
+    settled(app)
+    assert app.session_state["volume"] == next(iter(xc.sample_cases("volume")))
+    assert list(states(app)) == ["lrp-epsilon-plus", "smoothgrad", "grad-cam", "occlusion"]
+    assert set(states(app).values()) == {"ready"}
+    assert "The given region" in app.selectbox(key="volume-where").options
+    assert any("Siegel et al. 2025" in block.value for block in app.caption)
+    found = app.session_state["volume-job"].panes["smoothgrad", LABEL].explanation
+    assert found.parameters["samples"] == 5
