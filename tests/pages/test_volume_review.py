@@ -166,6 +166,29 @@ def test_a_modality_that_is_missing_is_named_for_every_model() -> None:
     assert "volume-job" not in app.session_state
 
 
+def listed(app: AppTest, files: dict[str, bytes]) -> AppTest:
+    """The list of files as it grows in a browser: what was there keeps its identity."""
+    app.file_uploader(key="volume-upload")._files = [(name, name, content, "") for name, content in files.items()]
+    app.run()
+    assert not app.exception, app.exception
+    return app
+
+
+def test_another_modality_joins_and_another_examination_opens_for_itself() -> None:
+    files = {"a_FLAIR.nii": head(1)}
+    app = listed(page(), files)
+    files["a_T1.nii"] = head(2)
+    listed(app, files)
+    volume = app.session_state["own_volumes"][app.session_state["volume"]]
+    assert volume.case.channels == ("FLAIR", "T1")
+    files["other.zip"] = zipped({"b_FLAIR.nii": head(7)})
+    listed(app, files)
+    other = app.session_state["own_volumes"][app.session_state["volume"]]
+    assert other.case.channels == ("FLAIR",)
+    assert other.case.digest != volume.case.digest
+    assert volume in app.session_state["own_volumes"].values()
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [("broken_T1.nii", head(2)[:900]), ("notes.zip", zipped({"a.txt": b"text"})), ("empty.nii", b"")],
