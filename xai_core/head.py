@@ -52,7 +52,7 @@ def with_channels(case: Case, names: Sequence[str]) -> Case:
 
 
 def head_of(image: Array) -> NDArray[np.bool_]:
-    """(D, H, W) bool of (C, D, H, W): the greatest connected part above air in any channel, without holes.
+    """(*space) bool of (C, *space), a volume or a slice: the greatest connected part above air in any channel, without holes.
 
     Air is the least value where that is frequent, else what lies below Otsu's threshold (Otsu 1979).
     """
@@ -64,8 +64,8 @@ def head_of(image: Array) -> NDArray[np.bool_]:
         above = parts == int(np.argmax(np.bincount(parts.ravel())[1:])) + 1
     outside, _ = ndimage.label(~above)
     rim = np.zeros(above.shape, dtype=bool)
-    for axis in range(3):
-        rim[tuple(slice(None) if k != axis else [0, -1] for k in range(3))] = True
+    for axis in range(above.ndim):
+        rim[tuple(slice(None) if k != axis else [0, -1] for k in range(above.ndim))] = True
     is_air = np.zeros(int(outside.max()) + 1, dtype=bool)
     is_air[np.unique(outside[rim])] = True
     is_air[0] = False
