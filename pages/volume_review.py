@@ -34,8 +34,8 @@ POLL_SECONDS = 0.6
 PLACE = "volume-"
 PICKS = {"picks": ["voxel", "box"]}
 DEFAULTS = ("lrp-epsilon-plus", "smoothgrad", "grad-cam", "occlusion")
+# A volume costs a hundred films: what the forms begin with, to be raised where there is time.
 STARTS = {"smoothgrad": {"samples": 5}}
-"""A volume costs a hundred films: what the forms begin with, to be raised where there is time."""
 LITERATURE = "On brain MRI, Grad-CAM localised poorly, LRP gave artefacts and SmoothGrad was consistent (Siegel et al. 2025): compare them."
 NOTHING_OPEN = "No volume is packaged here: choose your own at the side."
 NO_MODEL = "No model here reads this volume; it is shown without findings and maps."
