@@ -13,6 +13,7 @@ from components import (
     panes,
     parameters,
     progress,
+    quality,
     shell,
     trust,
     viewer,
@@ -100,9 +101,11 @@ with st.sidebar:
         model = engine.model(model_name)
         told = engine.predict(model_name, volume.case)
         measured = volume_findings.found(model, volume.case, told)
+        known = engine.quality(model_name, volume.case)
     is_segmented = model.card.task == "segmentation"
     rows = volume_findings.rows(measured) if is_segmented else findings.findings(model.card, told)
     target = follow(volume, model_name, rows)
+    quality.warn(known.about(target))
     region = None
     if is_segmented:
         volume_findings.draw(rows, measured, target, choose_target)

@@ -15,7 +15,7 @@ from xai_core.models.card import Card
 from xai_core.preprocess import InputSpec
 from xai_core.training import Option, Progress, recipe
 from xai_core.training.lesion_card import HEAD, fold_rows, predicted
-from xai_core.training.lesion_school import Room, room_of, taught
+from xai_core.training.lesion_school import LAYERS, Room, room_of, taught
 from xai_core.training.loop import Journal, Plan
 from xai_core.training.publishing import packed, rows_of
 from xai_core.training.volume_batches import Mixture
@@ -97,7 +97,7 @@ def card_of(width: int) -> Card:
     """What is known of the network before it is trained."""
     return Card(
         NAME, "Regions of gliomas in brain MR (3-D U-Net)", "unet3d", "MR", "segmentation", tuple(REGIONS), tuple(FILES),
-        False, INPUT, options={"width": width, "levels": 4}, target_layer="decoder.2",
+        False, INPUT, options={"width": width, "levels": 4}, target_layer="decoder.2", target_layers=LAYERS, skull="stripped",
     )  # fmt: skip
 
 

@@ -32,6 +32,9 @@ from xai_core.training.volumes import Anatomy, Subject, anatomy_of, mask_on
 VALIDATED_EVERY = 5
 """Rounds between two looks at who is left out. Nothing is chosen by them."""
 
+LAYERS = ("encoder.3", "decoder.0", "decoder.1", "decoder.2")
+"""Where class activation maps of the four levels are worth comparing: the bottleneck and the decoder's blocks."""
+
 
 @dataclass(frozen=True)
 class Room:

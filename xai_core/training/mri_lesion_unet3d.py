@@ -12,7 +12,7 @@ from xai_core.models.card import Card
 from xai_core.preprocess import InputSpec
 from xai_core.training import Option, Progress, recipe
 from xai_core.training.lesion_card import Fold, predicted, publish
-from xai_core.training.lesion_school import Room, room_of, taught
+from xai_core.training.lesion_school import LAYERS, Room, room_of, taught
 from xai_core.training.loop import Journal, Plan
 from xai_core.training.mri_lesion_text import TEXTS
 from xai_core.training.volume_batches import Mixture
@@ -87,7 +87,7 @@ def card_of(width: int) -> Card:
     """What is known of the network before it is trained."""
     return Card(
         NAME, "MS lesions in brain MR (3-D U-Net)", "unet3d", "MR", "segmentation", (LABEL,), CHANNELS, True, INPUT,
-        options={"width": width, "levels": 4}, target_layer="decoder.2", licence="CC BY", summary=SUMMARY,
+        options={"width": width, "levels": 4}, target_layer="decoder.2", target_layers=LAYERS, skull="stripped", licence="CC BY", summary=SUMMARY,
         training_data=("Lesjak et al. 2017, MS patients of Ljubljana (CC BY)",),
     )  # fmt: skip
 
