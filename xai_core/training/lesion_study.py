@@ -162,7 +162,7 @@ back. Times: wall seconds on {torch.get_num_threads()} CPU thread(s); whatever e
 Options: {json.dumps(dict(options))}.
 
 What is the study's: the network (four levels, leaky ReLU of slope 0.2, batch norm and ReLU at the end), six modalities, the four
-sizes, 80 epochs, a batch of one, several networks a size. What is ours: its widths ({options["width"]} channels at the finest level), the loss (cross
+sizes, 80 epochs unless the options say otherwise, a batch of one, several networks a size. What is ours: its widths ({options["width"]} channels at the finest level), the loss (cross
 entropy and soft Dice), the optimiser (AdamW, one cosine, averaged weights), the scale of each modality (0 to 1 between the
 {RANGE_TAILS[0]:g}th and {RANGE_TAILS[1]:g}th percentile within the head), mirroring, gains and noise in training.
 """
