@@ -15,7 +15,7 @@ import xai_core as xc
 from xai_core.phantoms import MODALITIES, SAMPLE_SEED, perfusion_phantom, write_isles
 from xai_core.training import recipes
 from xai_core.training.lesion_cases import Lesson, dice_of, drawn, isles_cases, lesson, phantom_case
-from xai_core.training.lesion_network import study_card, taught
+from xai_core.training.lesion_network import grid_limit, study_card, taught
 from xai_core.training.lesion_study import parts
 from xai_core.training.loop import Journal
 from xai_core.training.perfusion_phantom_unet3d import TEST, TRAINING, VALIDATION
@@ -104,6 +104,12 @@ def test_the_study_runs_from_files_to_its_tables_and_goes_on_after_a_stop(isles:
     before = (tmp_path / "A.0.json").stat().st_mtime_ns
     assert run(isles, tmp_path, resume=True, **options).read_text() == text
     assert (tmp_path / "A.0.json").stat().st_mtime_ns == before
+
+
+def test_a_grid_as_fine_as_the_case_loses_nothing_and_a_coarse_one_does() -> None:
+    case = phantom_case(perfusion_phantom(14, (19, 96, 96)))
+    assert grid_limit(study_card("B", "B", 96, 4), [case]) == 1
+    assert 0.5 < grid_limit(study_card("A", "A", 48, 4), [case]) < 1
 
 
 def test_a_size_that_the_study_has_not_is_refused(isles: Path, tmp_path: Path) -> None:

@@ -101,3 +101,14 @@ def asked(card: Card, module: nn.Module, cases: Sequence[LesionCase]) -> list[di
             }
         )
     return rows
+
+
+def grid_limit(card: Card, cases: Sequence[LesionCase]) -> float:
+    """Mean Dice of the truth itself, brought to the network's grid and back as an outline is: what its size allows at most."""
+    model = Model(card, nn.Identity(), "cpu", "")
+    found = []
+    for of in cases:
+        grid = model.prepare(of.case).grid
+        outline = (grid.to_input(of.lesion[None].astype(np.float32)) >= 0.5).astype(np.float32)
+        found.append(dice_of(grid.smooth_to_case(outline)[0] >= 0.5, of.lesion))
+    return float(np.mean(found))

@@ -22,7 +22,7 @@ from xai_core.errors import ParameterError
 from xai_core.head import RANGE_TAILS
 from xai_core.training import Option, Progress, chosen, recipe
 from xai_core.training.lesion_cases import LesionCase, isles_cases, lesson
-from xai_core.training.lesion_network import SIZES, asked, study_card, taught
+from xai_core.training.lesion_network import SIZES, asked, grid_limit, study_card, taught
 from xai_core.training.loop import Journal
 from xai_core.training.publishing import rows_of
 
@@ -36,8 +36,8 @@ OPTIONS = (
     Option("learning_rate", 3e-3, "at the peak"),
 )
 COLUMNS = (
-    "size", "input", "seed", "parameters", "dice_train", "dice_validation", "dice_test", "dice_test_sd", "training_s",
-    "epoch_s", "case_s",
+    "size", "input", "seed", "parameters", "dice_train", "dice_validation", "dice_test", "dice_test_sd",
+    "dice_grid", "training_s", "epoch_s", "case_s",
 )  # fmt: skip
 
 
@@ -110,6 +110,7 @@ def _network(
         "parameters": sum(parameter.numel() for parameter in module.parameters()),
         **{f"dice_{part}": float(np.mean(answers[part])) for part in ("train", "validation", "test")},
         "dice_test_sd": float(np.std(answers["test"])),
+        "dice_grid": grid_limit(card, parted["test"]),
         "training_s": training,
         "epoch_s": training / max(options["epochs"], 1),
         "case_s": answering,
@@ -133,7 +134,7 @@ def _write(
 def _text(
     rows: Sequence[Mapping[str, Any]], parted: Mapping[str, Sequence[LesionCase]], options: Mapping[str, Any]
 ) -> str:
-    head = ["Size", "Input", "Seed", "Dice, training", "Dice, validation", "Dice, test (sd over cases)", "Training", "A pass", "A case"]  # fmt: skip
+    head = ["Size", "Input", "Seed", "Dice, training", "Dice, validation", "Dice, test (sd over cases)", "Most the grid allows", "Training", "A pass", "A case"]  # fmt: skip
     table = [
         [
             row["size"],
@@ -142,6 +143,7 @@ def _text(
             f"{row['dice_train']:.3f}",
             f"{row['dice_validation']:.3f}",
             f"{row['dice_test']:.3f} ({row['dice_test_sd']:.3f})",
+            f"{row['dice_grid']:.3f}",
             f"{row['training_s']:.0f} s",
             f"{row['epoch_s']:.1f} s",
             f"{row['case_s']:.2f} s",
@@ -155,11 +157,12 @@ def _text(
 {rows_of([head, *table])}
 
 {rows[0]["parameters"]:,} weights a network. Cases: {counts}; lesions of {min(volumes):.1f} to {max(volumes):.1f} ml. Dice is measured on
-each case's own grid, mean over cases. Times: wall seconds on {torch.get_num_threads()} CPU thread(s); whatever else the machine did is in them.
+each case's own grid, mean over cases; the most the grid allows is the truth of the test cases brought to the input's size and
+back. Times: wall seconds on {torch.get_num_threads()} CPU thread(s); whatever else the machine did is in them.
 Options: {json.dumps(dict(options))}.
 
 What is the study's: the network (four levels, leaky ReLU of slope 0.2, batch norm and ReLU at the end), six modalities, the four
-sizes, 80 epochs, a batch of one, several networks a size. What is ours: its widths ({options["width"]} channels at the finest level), the loss (cross
+sizes, 80 epochs unless the options say otherwise, a batch of one, several networks a size. What is ours: its widths ({options["width"]} channels at the finest level), the loss (cross
 entropy and soft Dice), the optimiser (AdamW, one cosine, averaged weights), the scale of each modality (0 to 1 between the
 {RANGE_TAILS[0]:g}th and {RANGE_TAILS[1]:g}th percentile within the head), mirroring, gains and noise in training.
 """
