@@ -17,7 +17,7 @@ from components.volumes import Volume
 from xai_core.engine import Engine
 from xai_core.errands import Errand
 from xai_core.filter_study import MEASURES, STUDY_BANDS, Sweep, long_table, sweep, sweet_spot, table
-from xai_core.filter_study.account import markdown, published_table, statements
+from xai_core.filter_study.account import code_sentence, markdown, published_table, statements
 from xai_core.filter_study.pictures import slice_picture
 from xai_core.filter_study.summary import area_table, is_spiky
 from xai_core.filter_study.sweep import STUDY
@@ -121,7 +121,7 @@ def walks(compares_code: bool) -> int:
 def results(volume: Volume, swept: Sweep) -> None:
     """Everything that a sweep says, from the answer to the tables."""
     _headline(swept)
-    if is_spiky(swept):
+    if swept.explainer == STUDY and is_spiky(swept):
         st.warning(SPIKES, icon=":material/info:")
     with st.expander("What this means, and what does not follow", expanded=True):
         st.markdown(MEANING)
@@ -218,6 +218,7 @@ def _published(swept: Sweep) -> None:
     if swept.published:
         st.markdown("**The study's text against its published code**")
         st.caption(CODE)
+        st.markdown(escaped(code_sentence(swept)))
         st.markdown(markdown(published_table(swept)))
 
 

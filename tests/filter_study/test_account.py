@@ -13,12 +13,13 @@ from typer.testing import CliRunner
 
 import xai_core as xc
 from tests.filter_study.test_summary import CHANNELS, swept
+from tests.lesions import lesion
 from tests.networks import UNet, randomised
 from tests.pages.test_filter_study import CARD
-from tests.volumes import lesion, volume, volume_model
+from tests.volumes import volume, volume_model
 from xai_core.__main__ import app
 from xai_core.filter_study import RAW, STUDY_BANDS, sweep
-from xai_core.filter_study.account import markdown, mean_sweep, published_table, section, statements
+from xai_core.filter_study.account import code_sentence, markdown, mean_sweep, published_table, section, statements
 from xai_core.filter_study.modalities import LOST, SHARE, modality_account
 from xai_core.metrics.modalities import ablation
 from xai_core.models.networks.unet3d import UNet3d
@@ -66,12 +67,19 @@ def test_a_table_is_markdown_with_a_dash_where_undefined() -> None:
 
 
 def test_the_code_s_column_says_what_it_adds() -> None:
-    found = sweep(volume_model(randomised(UNet(3, channels=2), 3)), volume(), lesion(), bands=[RAW], compares_code=True)
+    found_model = volume_model(randomised(UNet(3, channels=2), 3))
+    found = sweep(found_model, volume(), lesion(), bands=[RAW], compares_code=True)
     frame = published_table(found)
     text, code = found.readings[0], found.published[0].reading
     added = np.mean(code.truth_inclusivity) - np.mean(text.truth_inclusivity)
     assert frame.loc["raw", "ground-truth inclusivity +"] == pytest.approx(added)
     assert frame.loc["raw", "least of a modality"] == pytest.approx(found.published[0].correlation.min())
+    assert code_sentence(found) == ""  # a raw map alone has no sweet spot
+    both = sweep(found_model, volume(), lesion(), bands=[RAW, STUDY_BANDS[3]], compares_code=True)
+    taken = [np.mean(one.reading.truth_inclusivity) for one in both.published]
+    assert f"{STUDY_BANDS[3].name}: {taken[1]:.3f} of the ground truth against {taken[0]:.3f} raw" in code_sentence(
+        both
+    )
     text = section([found, found], "Filters", ["one", "two"])
     assert "## Filters" in text
     assert "2 case(s): one, two" in text

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 import xai_core as xc
+from tests.lesions import lesion
 from tests.networks import UNet, randomised
 from tests.oracles import reference
-from tests.volumes import CHANNELS, lesion, volume, volume_model
+from tests.volumes import CHANNELS, volume, volume_model
 from xai_core.filter_study import RAW, STUDY_BANDS, Band, sweep, sweep_network
 
 CASE, LESION = volume(), lesion()

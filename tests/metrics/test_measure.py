@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import xai_core as xc
+from tests.lesions import lesion
 from tests.networks import UNet, randomised
-from tests.volumes import lesion, volume, volume_model
+from tests.volumes import volume, volume_model
 from xai_core.case import Region
 from xai_core.models import Ensemble
 

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import xai_core as xc
+from tests.lesions import lesion
 from tests.networks import UNet, randomised
-from tests.volumes import CHANNELS, lesion, volume, volume_model
+from tests.volumes import CHANNELS, volume, volume_model
 from xai_core.metrics.modalities import ablation, insides, msfi, rank_agreement, shapley
 
 CASE, LESION = volume(), lesion()

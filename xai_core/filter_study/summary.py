@@ -21,7 +21,7 @@ from xai_core.filter_study.sweep import Sweep
 from xai_core.rules.filters import FilterMode
 
 TIED = 1e-9
-FEW = 2e-4
+FEW = 5e-4
 MEAN = "mean"
 _SIDES: tuple[Side, ...] = ("weak", "strong")
 

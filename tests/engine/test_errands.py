@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.test_engine import StandInModel, film
+from tests.engine.standins import StandInModel, film
 from xai_core.engine import Engine
 from xai_core.errors import Cancelled, ParameterError
 
