@@ -13,6 +13,7 @@ from components import (
     panes,
     parameters,
     progress,
+    quality,
     shell,
     trust,
     viewer,
@@ -92,6 +93,7 @@ if volume is None:
     st.stop()
 given = [volume.truth] if volume.truth is not None else []
 if not fitting:
+    asking.let_go(PLACE)
     viewer.show(volume.case, [], key="viewer-volume", settings=None, contours=given)
     st.stop()
 
@@ -99,10 +101,12 @@ with st.sidebar:
     with st.spinner("Asking the model"):
         model = engine.model(model_name)
         told = engine.predict(model_name, volume.case)
+        known = engine.quality(model_name, volume.case)
         measured = volume_findings.found(model, volume.case, told)
     is_segmented = model.card.task == "segmentation"
     rows = volume_findings.rows(measured) if is_segmented else findings.findings(model.card, told)
     target = follow(volume, model_name, rows)
+    quality.warn(known.about(target))
     region = None
     if is_segmented:
         volume_findings.draw(rows, measured, target, choose_target)

@@ -98,6 +98,7 @@ def card_of(width: int) -> Card:
     return Card(
         NAME, "Regions of gliomas in brain MR (3-D U-Net)", "unet3d", "MR", "segmentation", tuple(REGIONS), tuple(FILES),
         False, INPUT, options={"width": width, "levels": 4}, target_layer="decoder.2",
+        target_layers=("encoder.3", "decoder.0", "decoder.1", "decoder.2"),
     )  # fmt: skip
 
 

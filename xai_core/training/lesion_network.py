@@ -41,6 +41,7 @@ def study_card(name: str, title: str, side: int, width: int) -> Card:
     return Card(
         name, title, ARCHITECTURE, "MR", "segmentation", LABELS, MODALITIES, True, spec, "softmax", options,
         target_layer="cblocks4",
+        target_layers=("cblocks4", "cblocks5", "cblocks6", "cblocks7"),
     )  # fmt: skip
 
 

@@ -87,7 +87,8 @@ def card_of(width: int) -> Card:
     """What is known of the network before it is trained."""
     return Card(
         NAME, "MS lesions in brain MR (3-D U-Net)", "unet3d", "MR", "segmentation", (LABEL,), CHANNELS, True, INPUT,
-        options={"width": width, "levels": 4}, target_layer="decoder.2", licence="CC BY", summary=SUMMARY,
+        options={"width": width, "levels": 4}, target_layer="decoder.2",
+        target_layers=("encoder.3", "decoder.0", "decoder.1", "decoder.2"), licence="CC BY", summary=SUMMARY,
         training_data=("Lesjak et al. 2017, MS patients of Ljubljana (CC BY)",),
     )  # fmt: skip
 
