@@ -93,6 +93,7 @@ if volume is None:
     st.stop()
 given = [volume.truth] if volume.truth is not None else []
 if not fitting:
+    asking.let_go(PLACE)
     viewer.show(volume.case, [], key="viewer-volume", settings=None, contours=given)
     st.stop()
 
@@ -100,6 +101,7 @@ with st.sidebar:
     with st.spinner("Asking the model"):
         model = engine.model(model_name)
         told = engine.predict(model_name, volume.case)
+        known = engine.quality(model_name, volume.case)
         measured = volume_findings.found(model, volume.case, told)
         known = engine.quality(model_name, volume.case)
     is_segmented = model.card.task == "segmentation"

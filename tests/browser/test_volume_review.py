@@ -43,6 +43,9 @@ def page(browser: Browser, pages: str) -> Iterator[Page]:
     opened = context.new_page()
     opened.set_default_timeout(240_000)
     opened.goto(f"{pages}volume_review")
+    opened.get_by_role("combobox", name="Model", exact=False).click()
+    opened.get_by_role("option", name="small-unet").click()
+    opened.wait_for_function("() => document.body.textContent.includes('Small U-Net on')", polling=400)
     settled(opened)
     yield opened
     context.close()

@@ -32,6 +32,7 @@ FILES = {"p_FLAIR.nii": head(1), "p_T1.nii": head(2), "p_lesions.nii": mask()}
 def page() -> AppTest:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=180)
     app.session_state["volume-explainers"] = list(FAST)
+    app.session_state["volume-model"] = "small-unet"
     app = app.switch_page("pages/volume_review.py").run()
     assert not app.exception, app.exception
     return app
@@ -209,8 +210,11 @@ def test_files_can_be_taken_away_and_dicom_only_where_the_volume_was_dicom(opene
 
 
 def test_opens_on_the_packaged_volume_with_its_region_and_its_own_defaults(small_unet: Path) -> None:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=180).switch_page("pages/volume_review.py").run()
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=180)
+    app.session_state["volume-model"] = "small-unet"
+    app = app.switch_page("pages/volume_review.py").run()
     assert not app.exception, app.exception
+    assert app.selectbox(key="volume-model").options[0] == "mri-lesion-unet3d"
     settled(app)
     assert app.session_state["volume"] == next(iter(xc.sample_cases("volume")))
     assert list(states(app)) == ["lrp-epsilon-plus", "smoothgrad", "grad-cam", "occlusion"]
