@@ -103,7 +103,6 @@ with st.sidebar:
         told = engine.predict(model_name, volume.case)
         known = engine.quality(model_name, volume.case)
         measured = volume_findings.found(model, volume.case, told)
-        known = engine.quality(model_name, volume.case)
     is_segmented = model.card.task == "segmentation"
     rows = volume_findings.rows(measured) if is_segmented else findings.findings(model.card, told)
     target = follow(volume, model_name, rows)
