@@ -59,6 +59,14 @@ def job_for(asked: Asked) -> Job:
     return job
 
 
+def let_go(place: str = "") -> None:
+    """Ask for nothing any more: what is open cannot be explained."""
+    for key in ("job", "looks"):
+        ended: Job | None = st.session_state.pop(f"{place}{key}", None)
+        if ended is not None:
+            ended.cancel()
+
+
 def looks_for(asked: Asked, job: Job) -> Job | None:
     """Second looks at the maps once all are there: at those that cost little, and at those the person asked for."""
     if not job.done or job.is_cancelled:

@@ -12,6 +12,7 @@ import streamlit as st
 import xai_core as xc
 from components.shell import escaped
 from xai_core.models import Card
+from xai_core.models.card_text import spelled_size
 from xai_core.models.places import SHELF
 from xai_core.models.shelf import manifest_cards
 
@@ -58,10 +59,9 @@ def overview(cards: Sequence[Card]) -> None:
 
 def card(shown: Card) -> None:
     """Draw one card: a line of facts, reliability curves where they were measured, then the text of ``weights/cards``."""
-    size = " x ".join(str(side) for side in shown.input.size)
     facts = {
         "Architecture": shown.architecture,
-        "Input": f"{shown.input.channels} x {size}, crop {shown.input.crop}, intensities by {shown.input.intensity}",
+        "Input": f"{spelled_size(shown.input)}, crop {shown.input.crop}, intensities by {shown.input.intensity}",
         "Labels": ", ".join(shown.labels),
         "Off unless asked for": ", ".join(shown.off),
         "Layer of CAMs": shown.target_layer,

@@ -74,6 +74,12 @@ def models() -> list[str]:
     return sorted(names, key=lambda name: name != FIRST_MODEL)
 
 
+def models_of_slices() -> list[str]:
+    """Names of the models that classify single slices of MR, which come as pictures too."""
+    cards = [card for card in xc.models() if card.modality == "MR" and card.task == "classification"]
+    return [card.name for card in cards if len(card.input.size) == 2]
+
+
 def messages(film: Film, more: tuple[str, ...] = ()) -> None:
     """What the reader and the preprocessing have to say of the film."""
     facts = film.case.facts

@@ -12,6 +12,7 @@ import streamlit as st
 from components.shell import escaped, sentence
 from xai_core.errors import LightboxError, ModelError
 from xai_core.models.adding import PROGRAMS, Found, differences, looked_at, trial
+from xai_core.models.card_text import spelled_size
 from xai_core.models.fitting import SHOWN, Fit
 from xai_core.models.loaders import loaders
 
@@ -84,11 +85,10 @@ def draw(looked: Looked) -> None:
     if looked.found is None:
         return
     card = looked.found.card
-    size = " x ".join(str(side) for side in card.input.size)
     facts = {
         "Layout": architecture_title(looked.found.loader),
         "Keys": f"{looked.fit.matched if looked.fit else 0} matched, none lacking, none unknown",
-        "Input": f"{card.input.channels} x {size}, {card.input.intensity}",
+        "Input": f"{spelled_size(card.input)}, {card.input.intensity}",
         "Labels": ", ".join(card.labels[:20]) + (", ..." if len(card.labels) > 20 else ""),
         "Trial": f"answers {' x '.join(map(str, looked.shape))} in {looked.seconds:.2f} s",
         "Kept as": card.name,

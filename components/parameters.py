@@ -5,7 +5,8 @@ The filters of relevance are left out: their sliders live in the viewer, where t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -14,46 +15,76 @@ from components.shell import escaped
 from xai_core.explainers.registry import ExplainerInfo
 from xai_core.parameters import Parameter
 
+LAYER, AS_THE_CARD = "target_layer", "As the card says"
 IN_THE_VIEWER = frozenset({"filter_mode", "filter_range", "filter_at"})
 
 Values = dict[str, Any]
 
 
-def forms(infos: Iterable[ExplainerInfo]) -> dict[str, Values]:
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """Where forms stand: ``place`` (a prefix that keeps the page's values apart), ``layers`` that the model's card offers to look
+    at, and ``starts``: values by explainer with which this page begins instead of the defaults."""
+
+    place: str = ""
+    layers: tuple[str, ...] = ()
+    starts: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+
+    def start(self, explainer: str, parameter: Parameter) -> Any:
+        """The value that a field begins with."""
+        value = self.starts.get(explainer, {}).get(parameter.name, parameter.default)
+        return _presented(parameter, value)
+
+    def key(self, explainer: str, parameter: Parameter) -> str:
+        """Where the value is kept: a layer's under the layers of its own network."""
+        own = f"|{' '.join(self.layers)}" if self.offers(parameter) else ""
+        return f"{self.place}parameter|{explainer}|{parameter.name}{own}"
+
+    def offers(self, parameter: Parameter) -> bool:
+        """Whether the card has layers to choose from."""
+        return parameter.name == LAYER and bool(self.layers)
+
+
+ANYWHERE = Setting()
+
+
+def forms(infos: Iterable[ExplainerInfo], setting: Setting = ANYWHERE) -> dict[str, Values]:
     """One folded form an explainer; returns what differs from the defaults, by explainer."""
-    return {info.name: form(info) for info in infos}
+    return {info.name: form(info, setting) for info in infos}
 
 
-def form(info: ExplainerInfo) -> Values:
+def form(info: ExplainerInfo, setting: Setting = ANYWHERE) -> Values:
     """The form of one explainer; returns the values that differ from its defaults."""
     shown = [parameter for parameter in info.parameters if parameter.name not in IN_THE_VIEWER]
     if not shown:
         return {}
     with st.expander(escaped(info.title)):
         st.caption(escaped(info.summary))
-        values = {parameter.name: field(info.name, parameter) for parameter in shown}
-        changed = {
-            parameter.name: values[parameter.name] for parameter in shown if values[parameter.name] != parameter.default
-        }
+        values = {parameter.name: field(info.name, parameter, setting) for parameter in shown}
+        begun = {parameter.name: setting.start(info.name, parameter) for parameter in shown}
         st.button(
-            "Reset to defaults",
-            key=f"reset-{info.name}",
+            "Reset to defaults" if setting is ANYWHERE else "Reset",
+            key=f"{setting.place}reset-{info.name}",
             icon=":material/restart_alt:",
             type="tertiary",
-            disabled=not changed,
+            disabled=all(values[name] == value for name, value in begun.items()),
             on_click=_reset,
-            args=(info.name, shown),
+            args=(info.name, shown, setting),
         )
-    return changed
+    return {
+        parameter.name: values[parameter.name] for parameter in shown if values[parameter.name] != parameter.default
+    }
 
 
-def field(explainer: str, parameter: Parameter) -> Any:
+def field(explainer: str, parameter: Parameter, setting: Setting = ANYWHERE) -> Any:
     """The widget of one parameter, holding a value that the parameter accepts."""
     title = parameter.title or parameter.name.replace("_", " ").capitalize()
     label = escaped(f"{title} ({parameter.unit})" if parameter.unit else title)
-    key = _key(explainer, parameter)
-    st.session_state.setdefault(key, _presented(parameter, parameter.default))
+    key = setting.key(explainer, parameter)
+    st.session_state.setdefault(key, setting.start(explainer, parameter))
     shared: Mapping[str, Any] = {"key": key, "help": escaped(parameter.help), "persist_state": "session"}
+    if setting.offers(parameter):
+        return _layer(label, setting.layers, shared)
     if parameter.kind == "bool":
         return st.toggle(label, **shared)
     if parameter.kind == "choice":
@@ -64,6 +95,14 @@ def field(explainer: str, parameter: Parameter) -> Any:
     if parameter.kind == "text":
         return st.text_input(label, **shared)
     return _number(label, parameter, shared)
+
+
+def _layer(label: str, layers: Sequence[str], shared: Mapping[str, Any]) -> str:
+    """The layers of the card to choose from, and any other typed in."""
+    chosen = st.selectbox(
+        label, ["", *layers], format_func=lambda layer: layer or AS_THE_CARD, accept_new_options=True, **shared
+    )
+    return chosen or ""
 
 
 def _number(label: str, parameter: Parameter, shared: Mapping[str, Any]) -> float | int | None:
@@ -91,10 +130,6 @@ def _choice_in_words(choice: str) -> str:
     return choice.replace("-", " ").replace("_", " ")
 
 
-def _key(explainer: str, parameter: Parameter) -> str:
-    return f"parameter|{explainer}|{parameter.name}"
-
-
-def _reset(explainer: str, parameters: Iterable[Parameter]) -> None:
+def _reset(explainer: str, parameters: Iterable[Parameter], setting: Setting) -> None:
     for parameter in parameters:
-        st.session_state[_key(explainer, parameter)] = _presented(parameter, parameter.default)
+        st.session_state[setting.key(explainer, parameter)] = setting.start(explainer, parameter)

@@ -11,9 +11,9 @@ import streamlit as st
 
 import xai_core as xc
 from xai_core.engine import Engine
+from xai_core.sentences import MEANING, PURPOSE
 
-PURPOSE = "Research and teaching only: not for diagnosis."
-MEANING = "A map shows what moved this model, not what is wrong with the patient."
+__all__ = ["MEANING", "PURPOSE", "engine", "escaped", "frame", "framed", "literal", "sentence"]
 
 _STYLE = Path(__file__).with_name("style.css")
 _APP = Path(__file__).parents[1] / "app.py"

@@ -1,6 +1,6 @@
 """What is explained of a segmentation: where it is predicted, everything, a given region, a drawn box, or one voxel.
 
-What the hand picks in the viewer (``pick``) is put into the same fields that the keyboard reaches. A region is made once and
+What the hand picks in the viewer is put into the same fields that the keyboard reaches. A region is made once and
 kept, so that a rerun asks for nothing new.
 """
 
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from components.viewer import ViewerEvents
 from xai_core.case import Case, Region
 from xai_core.explain_region import voxel, whole_output
 
@@ -27,9 +28,15 @@ MOST_KEPT = 4
 AXES = ("i", "j", "k")
 
 
-def pick(way: str, index: Any) -> None:
-    """Remember what was picked in the viewer: a voxel (d, h, w), or a box as ((d, h, w), (d, h, w)), first and last voxel."""
-    st.session_state[PICKED] = (way, index)
+def pick(events: ViewerEvents) -> bool:
+    """Remember the voxel or the box that was picked in the viewer; whether there was one."""
+    if events.voxel is not None:
+        st.session_state[PICKED] = (VOXEL, (events.voxel.index,))
+    elif events.box is not None and events.box.first is not None:
+        st.session_state[PICKED] = (BOX, (events.box.first, events.box.last))
+    else:
+        return False
+    return True
 
 
 def choose(case: Case, truth: Region | None) -> Region | None:
@@ -100,13 +107,13 @@ _REGIONS: Mapping[str, Callable[[Case, Region | None], Region | None]] = {
 def _take_picked(case: Case) -> None:
     """Put what was picked into the fields, before they are drawn."""
     state = st.session_state
-    way, index = state.pop(PICKED, ("", None))
-    if way not in (VOXEL, BOX):
+    if PICKED not in state:
         return
+    way, corners = state.pop(PICKED)
     state[WAY] = way
-    for name, *places in zip(AXES, *(reversed(corner) for corner in ([index] if way == VOXEL else index)), strict=True):
-        ends = tuple(int(place) + 1 for place in places)
-        state[_key(case, way, name)] = ends[0] if way == VOXEL else ends
+    for name, *places in zip(AXES, *(corner[::-1] for corner in corners), strict=True):
+        ends = tuple(place + 1 for place in places)
+        state[_key(case, way, name)] = ends if len(ends) > 1 else ends[0]
 
 
 def _key(case: Case, way: str, name: str) -> str:

@@ -17,6 +17,7 @@ from xai_core.case import Case, Region
 from xai_core.readers.names import MODALITIES, UNNAMED, canonical
 from xai_core.readers.parts import ASIDE, MASK, Part, is_clear, opened, parts_of
 from xai_core.readers.source import shown_name
+from xai_core.samples import SampleCase
 
 MOST_OWN = 3
 ROLES = (*MODALITIES, MASK, ASIDE)
@@ -46,9 +47,11 @@ def choose() -> Volume | None:
     place = st.container()
     uploads = st.file_uploader("Your own volume", key="volume-upload", help=HELP, accept_multiple_files=True)
     seen = tuple(upload.file_id for upload in uploads)
-    if seen != state.get("volume-upload-seen", ()):
+    before = state.get("volume-upload-seen", ())
+    if seen != before:
         state["volume-upload-seen"] = seen
-        state["volume-parts"], state["volume-problem"] = _looked_at(uploads)
+        added = [upload for upload in uploads if upload.file_id not in before]
+        state["volume-parts"], state["volume-problem"] = _looked_at(uploads, added)
         parts = state["volume-parts"]
         if parts and is_clear(parts):
             state["volume-problem"] = _take(parts, [part.role for part in parts], seen)
@@ -98,12 +101,20 @@ def messages(volume: Volume) -> None:
         st.caption("  \n".join(escaped(note) for note in notes))
 
 
-def _looked_at(uploads: list[Any]) -> tuple[list[Part], str | None]:
+def _looked_at(uploads: list[Any], added: list[Any]) -> tuple[list[Part], str | None]:
+    """The parts of all files in the list, or, where they are not clear together and those of before were read, of those just
+    added: another modality joins the volume, another examination opens for itself."""
     try:
-        given = {f"{place}/{upload.name}": upload.getvalue() for place, upload in enumerate(uploads)}
-        return (parts_of(given) if given else []), None
+        parts = _parts(uploads) if added else []
+        if not is_clear(parts) and not st.session_state.get("volume-parts"):
+            parts = _parts(added)
+        return parts, None
     except xc.LightboxError as problem:
         return [], sentence(problem)
+
+
+def _parts(uploads: list[Any]) -> list[Part]:
+    return parts_of({f"{place}/{upload.name}": upload.getvalue() for place, upload in enumerate(uploads)})
 
 
 def _ask(parts: list[Part], seen: tuple[str, ...]) -> None:
@@ -115,7 +126,7 @@ def _ask(parts: list[Part], seen: tuple[str, ...]) -> None:
                 escaped(shown_name(part.title)),
                 ROLES,
                 index=ROLES.index(part.role) if part.role in ROLES else None,
-                key=f"volume-role|{seen[0]}|{place}",
+                key=f"volume-role|{seen[-1]}|{place}",
                 placeholder="Choose its modality",
             )
             for place, part in enumerate(parts)
@@ -134,7 +145,7 @@ def _take(parts: list[Part], roles: list[str], seen: tuple[str, ...]) -> str | N
             found = opened(parts, roles)
     except xc.LightboxError as problem:
         return sentence(problem)
-    key = f"own-{seen[0]}-{'-'.join(roles)}"
+    key = f"own-{seen[-1]}-{'-'.join(roles)}"
     name = f"{shown_name(parts[0].title)[:32]} ({', '.join(found.case.channels)})"
     own[key] = Volume(name, found.case, True, truth=found.truth, series=found.series)
     for oldest in list(own)[:-MOST_OWN]:
@@ -144,8 +155,8 @@ def _take(parts: list[Part], roles: list[str], seen: tuple[str, ...]) -> str | N
     return None
 
 
-def _samples() -> dict[str, Any]:
-    return {name: sample for name, sample in xc.sample_cases().items() if getattr(sample, "kind", "film") == "volume"}
+def _samples() -> dict[str, SampleCase]:
+    return xc.sample_cases("volume")
 
 
 @st.cache_resource(show_spinner="Reading the volume", max_entries=4)

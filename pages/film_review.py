@@ -60,7 +60,7 @@ def board(film: Film, job: Job, looks: Job | None, where: str, is_polled: bool) 
 
 with st.sidebar:
     film = films.choose()
-    model_names = films.models()
+    model_names = [*films.models(), *films.models_of_slices()]
     if len(model_names) > 1:
         model_name = st.selectbox("Model", model_names, key="model", persist_state="session")
     else:

@@ -13,9 +13,11 @@ from components import (
     panes,
     parameters,
     progress,
+    quality,
     shell,
     trust,
     viewer,
+    volume_export,
     volume_findings,
     volume_panes,
     volume_targets,
@@ -31,7 +33,10 @@ shell.framed()
 
 POLL_SECONDS = 0.6
 PLACE = "volume-"
+PICKS = {"picks": ["voxel", "box"]}
 DEFAULTS = ("lrp-epsilon-plus", "smoothgrad", "grad-cam", "occlusion")
+# A volume costs a hundred films: what the forms begin with, to be raised where there is time.
+STARTS = {"smoothgrad": {"samples": 5}}
 LITERATURE = "On brain MRI, Grad-CAM localised poorly, LRP gave artefacts and SmoothGrad was consistent (Siegel et al. 2025): compare them."
 NOTHING_OPEN = "No volume is packaged here: choose your own at the side."
 NO_MODEL = "No model here reads this volume; it is shown without findings and maps."
@@ -63,8 +68,9 @@ def board(
     progress.line(job, titles, f"{where}; looking at the maps a second time" if is_looking else where)
     place = volume_panes.on_volume(volume.case, model.card.channels)
     drawn = panes.panes(job, infos, state.setdefault("volume-shown", {}), looks, place)
-    events = viewer.show(volume.case, drawn, key="viewer-volume", settings=None, contours=regions)
-    if events.filter != state.get("volume-filter"):
+    settings = PICKS if model.card.task == "segmentation" else None
+    events = viewer.show(volume.case, drawn, key="viewer-volume", settings=settings, contours=regions)
+    if volume_targets.pick(events) or events.filter != state.get("volume-filter"):
         state["volume-filter"] = events.filter
         st.rerun()
     if is_polled and job.done and not is_looking:
@@ -87,6 +93,7 @@ if volume is None:
     st.stop()
 given = [volume.truth] if volume.truth is not None else []
 if not fitting:
+    asking.let_go(PLACE)
     viewer.show(volume.case, [], key="viewer-volume", settings=None, contours=given)
     st.stop()
 
@@ -94,10 +101,12 @@ with st.sidebar:
     with st.spinner("Asking the model"):
         model = engine.model(model_name)
         told = engine.predict(model_name, volume.case)
+        known = engine.quality(model_name, volume.case)
         measured = volume_findings.found(model, volume.case, told)
     is_segmented = model.card.task == "segmentation"
     rows = volume_findings.rows(measured) if is_segmented else findings.findings(model.card, told)
     target = follow(volume, model_name, rows)
+    quality.warn(known.about(target))
     region = None
     if is_segmented:
         volume_findings.draw(rows, measured, target, choose_target)
@@ -106,7 +115,9 @@ with st.sidebar:
         findings.table(rows, target, choose_target)
     names = explainer_choice.choose(infos, 3, "volume-explainers", DEFAULTS)
     st.caption(LITERATURE)
-    values = asking.with_filter(parameters.forms(infos[name] for name in names), infos, state.get("volume-filter"))
+    setting = parameters.Setting(PLACE, model.card.target_layers, STARTS)
+    forms = parameters.forms((infos[name] for name in names), setting)
+    values = asking.with_filter(forms, infos, state.get("volume-filter"))
 
 where = f"{model.card.title} on {device_in_words(model)}"
 asked = asking.Asked(volume.case, model_name, names, target, values, region, PLACE)
@@ -117,4 +128,5 @@ regions = [*(one.region for one in measured if one.label == target and one.parts
 with st.sidebar:
     trust.expanders(job, looks, infos, lambda name: asking.ask_to_look(name, PLACE))
     layer_rules.offer(job, infos)
+    volume_export.offer(volume, model.card, measured, target, job, looks, infos)
 st.fragment(board, run_every=POLL_SECONDS if is_polled else None)(volume, model, job, looks, regions, where, is_polled)

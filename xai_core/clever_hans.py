@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from xai_core.case import Case, Region, digest_of
 from xai_core.errors import RegionError
-from xai_core.explain import Explanation, mass_inside
+from xai_core.explain import Explanation
+from xai_core.fields import mass_inside
 
 BORDER = 0.08
 """Share of each side that counts as border."""

@@ -16,6 +16,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+# Of regions, in their order; told apart under each kind of colour blindness (tests/test_colours.py), and by their lines.
+REGION_COLOURS = ((127, 227, 196), (246, 211, 101), (156, 123, 255), (222, 90, 90))
 SIGNED_ENTRIES = 511
 UNSIGNED_ENTRIES = 256
 

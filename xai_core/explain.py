@@ -28,6 +28,8 @@ from xai_core.explainers.gradient import input_gradient
 from xai_core.explainers.lrp import ALTERNATIVES, DEFAULT
 from xai_core.explainers.registry import ExplainerInfo, explainers
 from xai_core.explainers.request import Attribution, Request, Target, joined
+from xai_core.fields import field_facts
+from xai_core.headroom import check_headroom
 from xai_core.memory import ExtraMemory
 from xai_core.models.ensemble import Ensemble
 from xai_core.record import Recording, check_input, record
@@ -189,6 +191,7 @@ def explain_all(
     prepared = model.prepare(case)
     labels = [label_index(model, target) for target in targets]
     x = prepared.tensor.to(model.device)
+    check_headroom(model, x)
     shared = record(model.module, x) if Request(model.module, x).can_be_recorded else None
     results: dict[tuple[str, str], Explanation] = {}
     for info, name in plan:
@@ -283,13 +286,6 @@ def reduced(raw: Array, how: str) -> Array:
     return np.asarray(raw.mean(0) if how == "mean" else raw.sum(0), np.float32)
 
 
-def mass_inside(shown: Array, region: NDArray[np.float32]) -> float:
-    """Share of a map's positive mass that lies within a region on its own grid (weights 0..1); nan where it has none."""
-    mass = np.maximum(shown, 0)
-    whole = float(mass.sum())
-    return float((mass * region).sum()) / whole if whole > 0 else float("nan")
-
-
 def _listener(progress: Progress, name: str, title: str) -> Callable[[float], None]:
     return lambda share: progress(name, title, share, None)
 
@@ -310,9 +306,7 @@ def _finish(
     shown = reduced(raw, info.reduce)
     on_case = shown[None] if case.kind == "film" else raw
     account = plain(found.account)
-    facts = dict(found.facts)
-    if prepared.field is not None and case.kind == "film":
-        facts["mass_inside_lungs"] = mass_inside(shown, prepared.grid.to_input(prepared.field.mask[None])[0])
+    facts = {**found.facts, **field_facts(model.card, case, prepared, shown)}
     if str(model.device) != "cpu":
         facts["device"] = str(model.device)
     notes = (*found.notes, *prepared.messages)

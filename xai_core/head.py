@@ -1,8 +1,9 @@
 """What is particular to feeding a volume: its channels by name, the head in it, its axes turned, its spacing, its scale.
 
 Axes are turned by whole quarter turns and flips only, to the nearest ones asked for; an oblique volume stays oblique, and
-nothing is interpolated that need not be. Recipe of the scale: per channel (x - mean) / standard deviation of the samples
-within the head, cut to the card's bounds, 0 outside the head (Isensee et al. 2021, nnU-Net, on skull-stripped volumes).
+nothing is interpolated that need not be. Recipes of the scale, per channel within the head: "head-zscore", (x - mean) / standard
+deviation, cut to the card's bounds, 0 outside (Isensee et al. 2021, nnU-Net, on skull-stripped volumes); "head-range", from the
+least to the greatest value but for a few, the card's low outside (Tjoa et al. 2019 scale each modality to 0..1).
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from xai_core.readers.names import canonical
 # Air that was set to one value (skull-stripped, defaced) covers at least this share of a volume.
 LEAST_AIR_SHARE = 0.02
 THINNED = 500_000
+# Percentiles that become the least and greatest input of "head-range": single voxels, of vessels or noise, set no scale.
+RANGE_TAILS = (0.1, 99.9)
 # Spacings this near to each other are the same; headers are rounded.
 SAME_SPACING = 1e-3
 UNKNOWN_AXES = "The file does not say how the head lies; the volume was given to the network as it is stored."
@@ -49,7 +52,7 @@ def with_channels(case: Case, names: Sequence[str]) -> Case:
 
 
 def head_of(image: Array) -> NDArray[np.bool_]:
-    """(D, H, W) bool of (C, D, H, W): the greatest connected part above air in any channel, without holes.
+    """(*space) bool of (C, *space), a volume or a slice: the greatest connected part above air in any channel, without holes.
 
     Air is the least value where that is frequent, else what lies below Otsu's threshold (Otsu 1979).
     """
@@ -61,8 +64,8 @@ def head_of(image: Array) -> NDArray[np.bool_]:
         above = parts == int(np.argmax(np.bincount(parts.ravel())[1:])) + 1
     outside, _ = ndimage.label(~above)
     rim = np.zeros(above.shape, dtype=bool)
-    for axis in range(3):
-        rim[tuple(slice(None) if k != axis else [0, -1] for k in range(3))] = True
+    for axis in range(above.ndim):
+        rim[tuple(slice(None) if k != axis else [0, -1] for k in range(above.ndim))] = True
     is_air = np.zeros(int(outside.max()) + 1, dtype=bool)
     is_air[np.unique(outside[rim])] = True
     is_air[0] = False
@@ -145,9 +148,7 @@ def _direction(letter: str) -> tuple[int, int]:
 
 def standardised(sample: Array, grid: Grid, low: float, high: float, head: Region | None) -> Array:
     """(C, *input_shape) with mean 0 and standard deviation 1 within the head, per channel; 0 outside it."""
-    held = grid.inside()
-    if head is not None:
-        held &= grid.to_input(head.mask[None].astype(np.float32))[0] >= 0.5
+    held = _within(grid, head)
     scaled = np.zeros_like(sample)
     for row, channel in zip(scaled, sample, strict=True):
         within = channel[held]
@@ -156,5 +157,27 @@ def standardised(sample: Array, grid: Grid, low: float, high: float, head: Regio
     return scaled
 
 
+def ranged(sample: Array, grid: Grid, low: float, high: float, head: Region | None) -> Array:
+    """(C, *input_shape) in [low, high], per channel between :data:`RANGE_TAILS` within the head; ``low`` outside it."""
+    held = _within(grid, head)
+    scaled = np.full_like(sample, low)
+    for row, channel in zip(scaled, sample, strict=True):
+        within = channel[held]
+        if not within.size:
+            continue
+        least, greatest = (float(end) for end in np.percentile(within, RANGE_TAILS))
+        if greatest > least:
+            row[held] = low + (high - low) * np.clip((within - least) / (greatest - least), 0, 1)
+    return scaled
+
+
+def _within(grid: Grid, head: Region | None) -> NDArray[np.bool_]:
+    """(*input_shape) bool: on the case, and in the head where it is known."""
+    held = grid.inside()
+    if head is not None:
+        held &= grid.to_input(head.mask[None].astype(np.float32))[0] >= 0.5
+    return held
+
+
 Scaling = Callable[[Array, Grid, float, float, Region | None], Array]
-SCALINGS: Mapping[str, Scaling] = MappingProxyType({"head-zscore": standardised})
+SCALINGS: Mapping[str, Scaling] = MappingProxyType({"head-zscore": standardised, "head-range": ranged})

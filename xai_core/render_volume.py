@@ -1,11 +1,12 @@
 """The reference of what the viewer draws of a volume: a slice is a film, a map's nearest slice or projection its map.
 
 A slice of the case takes the map's slice whose centre is nearest, nothing where the map does not reach; between cells
-of one slice the map is shown as on films. Samples need not be square: a view carries the size of a row and a column.
+of one slice the map is shown as on films. Regions are filled over it all, each over the one before. Samples need not be square: a view carries the size of a row and a column.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,6 +25,7 @@ from xai_core.render import (
     View,
     case_sheet,
     composite_sheet,
+    map_on_screen,
     map_sheet,
 )
 
@@ -36,6 +38,15 @@ class VolumeMap:
     grid_scale: tuple[float, float, float]
     grid_offset: tuple[float, float, float]
     is_signed: bool
+
+
+@dataclass(frozen=True)
+class Fill:
+    """A region that fills a picture: ``mask`` (d, h, w) bool on the case's grid, ``colour`` 0..255, ``opacity`` 0..1."""
+
+    mask: NDArray[np.bool_]
+    colour: tuple[int, int, int]
+    opacity: float
 
 
 def volume_map(
@@ -58,10 +69,12 @@ def slice_view(
     mapped: VolumeMap | None = None,
     overlay: Overlay | None = None,
     is_projected: bool = False,
+    fills: Sequence[Fill] = (),
 ) -> NDArray[np.uint8]:
     """(height, width, 3) uint8: slice ``number`` (from 0) of ``plane``, with a map over it where one is given.
 
-    ``is_projected``: along the slices the map's greatest magnitude, not only its nearest slice.
+    ``is_projected``: along the slices the map's greatest magnitude, not only its nearest slice. ``fills`` are those of
+    slice ``number`` all the same.
     """
     whole = case_sheet(case, channel)
     sheet = Sheet(np.ascontiguousarray(plane.slice_of(whole.codes, number)), whole.base, whole.step)
@@ -69,7 +82,20 @@ def slice_view(
     if mapped is not None and overlay is not None:
         sign: Sign = overlay.sign if mapped.is_signed else "both"
         layer = projection(mapped, plane, case, sign) if is_projected else map_slice(mapped, plane, number, case)
-    return composite_sheet(case, sheet, view, grey, layer, overlay)
+    return filled(composite_sheet(case, sheet, view, grey, layer, overlay), plane, number, view, fills)
+
+
+def filled(
+    picture: NDArray[np.uint8], plane: Plane, number: int, view: View, fills: Sequence[Fill]
+) -> NDArray[np.uint8]:
+    """``picture`` (height, width, 3) with regions over it, where the nearest sample of the slice is inside."""
+    blend = picture.astype(np.float64)
+    for fill in fills:
+        inside = Sheet(plane.slice_of(fill.mask, number).astype(np.float16))
+        shares = map_on_screen(MapSheet(inside, (1.0, 1.0), (0.0, 0.0), False), plane.shape, view, smooth=False)
+        over = blend * (1.0 - fill.opacity) + np.asarray(fill.colour) * fill.opacity
+        blend = np.where((shares > 0)[:, :, None], over, blend)
+    return np.asarray(np.floor(blend + 0.5), dtype=np.uint8)
 
 
 def fitted(plane: Plane, size: tuple[int, int]) -> View:

@@ -26,6 +26,7 @@ from xai_core.errors import Cancelled, LightboxError
 from xai_core.explain import Explanation, Progress, computed, explainer_named, label_index, reduced, request_for
 from xai_core.explainers.registry import ExplainerInfo
 from xai_core.explainers.request import Request
+from xai_core.headroom import check_headroom
 from xai_core.likeness import rank_correlation, structure
 from xai_core.models import Ensemble, Model
 from xai_core.preprocess import Prepared
@@ -129,12 +130,14 @@ class _Bench:
     @cached_property
     def recording(self) -> Recording | None:
         """A forward pass of its own, not the one the map came from; None where the module hides its operations."""
+        check_headroom(self.model, self.x)
         return record(self.model.module, self.x) if Request(self.model.module, self.x).can_be_recorded else None
 
     @cached_property
     def random(self) -> Recording:
         """The pass of the network whose last layer is random."""
         request = Request(self.model.module, self.x, shared=self.recording)
+        check_headroom(self.model, self.x)
         return record(with_random_last_layer(request.recording.ending_at(request.logit_value), SEED), self.x)
 
     def request(self, info: ExplainerInfo, target: str) -> Request:

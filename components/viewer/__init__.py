@@ -1,35 +1,24 @@
 """The viewer: a film or a volume and its maps, drawn and handled in the browser; Python only says what is there.
 
 ``show`` mounts one component (Streamlit components v2: no frame, no build step, nothing from another host). Samples
-and maps travel once by address (payload.py), everything a hand does stays in the browser, and one message comes back:
-the filter of relevance "inside the propagation", when its slider is let go.
+and maps travel once by address (payload.py), everything a hand does stays in the browser, and few messages come back, each
+when a hand lets go (events.py): the filter of relevance "inside the propagation", a voxel to explain, a box.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
 from components.viewer.bundle import script, stylesheet
+from components.viewer.events import Box, ViewerEvents, Voxel, box_of, voxel_of
 from components.viewer.pane import Pane
 from components.viewer.payload import payload
 from xai_core.case import Case, Region
 
-__all__ = ["Pane", "ViewerEvents", "show"]
-
-
-@dataclass(frozen=True)
-class ViewerEvents:
-    """What the hand asked of the server.
-
-    ``filter``: ``None``, or ``{"mode": "pass" | "clamp", "low": 0..1, "high": 0..1, "at": "blocks"}`` for the
-    propagation itself; a filter on the final map never leaves the browser.
-    """
-
-    filter: dict[str, Any] | None = None
+__all__ = ["Box", "Pane", "ViewerEvents", "Voxel", "show"]
 
 
 _mount = st.components.v2.component("lightbox_viewer", html="<div></div>", css=stylesheet(), js=script())
@@ -49,16 +38,20 @@ def show(
     "smooth", "filterMode", "filterLow", "filterHigh", "filterAt") and "sentences": False where the page shows the two
     sentences itself. For a volume "volume" holds where to begin: "plane" ("axial", "coronal", "sagittal"), "channel"
     (a number), "layout" ("panes", "modalities", "planes", "mosaic"), "focus" (the pane of the last two), "cursor"
-    [d, h, w] in samples as shown, "isProjected". ``contours`` are outlined in every pane, a volume's in every plane.
+    [d, h, w] in samples as shown, "isProjected"; and "picks" names what the page answers to, "voxel" and "box": without
+    it their tools are not offered. ``contours`` are outlined in every pane, a volume's in every plane and
+    filled at the opacity "fill" (0.3; over maps only with "fillsMaps": True); the reader shows and hides each by its name.
     """
     mounted = _mount(
         data=payload(case, panes, key, dict(settings or {}), contours),
         key=key,
         default={"filter": None},
         on_filter_change=_nothing,
+        on_voxel_change=_nothing,
+        on_box_change=_nothing,
     )
     asked = mounted.filter
-    return ViewerEvents(filter=dict(asked) if asked else None)
+    return ViewerEvents(dict(asked) if asked else None, voxel_of(mounted.voxel, case), box_of(mounted.box, case))
 
 
 def _nothing() -> None:

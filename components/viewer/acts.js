@@ -1,8 +1,11 @@
 // Everything a key or a button can ask for, by name: a new state of the viewer.
 
 import { screenToFilm } from "./affine.js";
+import { askVoxel, boxSlice, boxTool, setWithBox } from "./asking.js";
+import { withBox } from "./boxes.js";
 import { withEnd, withRuler, withUndone, withoutRuler } from "./rulers.js";
 import { IMAGE, LAYOUTS } from "./cells.js";
+import { withRegionTurned } from "./regions.js";
 import { greyOf, panned, rotated, toggledLink, wholeFilm } from "./state.js";
 import { changeVolume, freshState, scroll, toSlice } from "./travel.js";
 import { whereOf } from "./volumestate.js";
@@ -61,6 +64,7 @@ export const ACTS = {
     const id = viewer.order()[Number(argument) - 1];
     if (id) viewer.set({ ...viewer.state, hidden: { ...hidden, [id]: !hidden[id] } });
   },
+  region: (viewer, argument) => viewer.set(withRegionTurned(viewer.state, String(argument))),
   ruler: (viewer) => {
     if (viewer.state.tool !== "ruler") viewer.set({ ...viewer.state, tool: "ruler" });
     else layRuler(viewer);
@@ -75,13 +79,19 @@ export const ACTS = {
     const to = screenToFilm(view, -dx, -dy);
     viewer.set(withEnd(viewer.state, { row: end.row + to.row - from.row, column: end.column + to.column - from.column }));
   },
+  explainVoxel: (viewer) => askVoxel(viewer),
+  box: (viewer) => boxTool(viewer),
+  boxFrom: (viewer, argument) => boxSlice(viewer, "from", Number(argument)),
+  boxTo: (viewer, argument) => boxSlice(viewer, "to", Number(argument)),
   removeRuler: (viewer) => {
-    if (!viewer.state.rulers.length) return false;
+    const { tool, box, rulers } = viewer.state;
+    if (box && (tool === "box" || !rulers.length)) return setWithBox(viewer, withBox(viewer.state, null));
+    if (!rulers.length) return false;
     viewer.set(withoutRuler(viewer.state));
   },
   undo: (viewer) => {
     if (!viewer.state.past.length) return false;
-    viewer.set(withUndone(viewer.state));
+    setWithBox(viewer, withUndone(viewer.state));
   },
   swipe: (viewer) => {
     viewer.blink(false);
@@ -113,7 +123,7 @@ export const ACTS = {
     const film = viewer.filmIn(viewer.state.active);
     if (!film || !viewer.data) return;
     viewer.blink(false);
-    viewer.set({ ...freshState(viewer.data, film.presets[0], viewer.greys), active: viewer.state.active });
+    setWithBox(viewer, { ...freshState(viewer.data, film.presets[0], viewer.greys), active: viewer.state.active });
     viewer.askServer();
   },
 };

@@ -111,6 +111,11 @@ export class Arrivals {
     return this.contours.map((url) => this.outlines.get(url) ?? new Float32Array(0));
   }
 
+  /** Only a volume's regions are filled. @returns {import("./fills.js").FillLayer | null} */
+  fillIn() {
+    return null;
+  }
+
   /** A pane's map, once it is here and sound. @param {PaneData} pane @returns {Layer | null} */
   layerOf({ map }) {
     const found = map && this.maps.get(map.url);

@@ -4,14 +4,14 @@ import { filmToScreen } from "./affine.js";
 import { IMAGE, gridOf } from "./cells.js";
 import { filmValue, mapValue, showLetters, showPlace, showScale } from "./corners.js";
 import { isComparable, scopes } from "./luts.js";
-import { drawCrosshair, drawOutlines, drawPointer } from "./marks.js";
+import { overpaint } from "./overpainting.js";
 import { Painter } from "./painter.js";
 import { PaneElement } from "./panes.js";
 import { listenToPointer } from "./pointer.js";
 import { element, setShown, setText } from "./nodes.js";
-import { drawRuler, lengthOf, rulersIn } from "./rulers.js";
+import { filledWith, shownRegions } from "./regions.js";
 import { lookOf, viewOf } from "./state.js";
-import { crosshairIn, positionOf, sliceWords, whereOf } from "./volumestate.js";
+import { positionOf, sliceWords, whereOf } from "./volumestate.js";
 
 /** @typedef {import("./affine.js").View} View */
 /** @typedef {import("./panes.js").PaneData} PaneData */
@@ -69,7 +69,7 @@ export class Board {
     cells.forEach((cell, place) => {
       let pane = this.panes.get(cell.id);
       if (!pane) {
-        pane = new PaneElement(cell.id, hand.divide);
+        pane = new PaneElement(cell.id, hand.divide, hand.choose);
         this.panes.set(cell.id, pane);
         this.sizes.observe(pane.surface);
         listenToPointer(pane.surface, cell.id, hand, held);
@@ -167,13 +167,14 @@ export class Board {
     const source = other && scene.isBlinkedOver ? other : given;
     const beside = state.swiping ? other : null;
     const overlaid = this.overlaid(source, scene, ends, cell);
-    const isNew = this.painter.paint(pane.picture, film, view, grey, overlaid, settings);
+    const filled = this.filled(cell, scene, overlaid !== null);
+    const isNew = this.painter.paint(pane.picture, film, view, grey, overlaid, settings, filled);
     this.paintSecond(pane, beside, film, view, grey, scene, ends);
-    this.paintLens(pane, film, overlaid, view, grey, scene);
+    this.paintLens(pane, film, overlaid, view, grey, scene, filled);
     this.showState(pane, cell);
     const unit = this.ownScales.has(source.unit) ? `${source.unit} · own scale` : source.unit;
     pane.setBar(overlaid !== null, source.isSigned, overlaid?.end ?? 0, unit, settings);
-    this.drawMarks(pane, cell, view, scene);
+    overpaint(pane, seen, view, scene, this.arrivals);
     setText(pane.title, source !== given ? `${source.title} (blinking)` : beside ? `${given.title} | ${beside.title}` : given.title);
     setText(pane.value, this.valueAt(cell, film, scene));
     this.showCorners(pane, cell, view, grey, scene);
@@ -182,10 +183,11 @@ export class Board {
 
   /** Place, letters and scale bar. @param {PaneElement} pane @param {Cell} cell @param {View} view
    * @param {import("./luts.js").Grey} grey @param {Scene} scene */
-  showCorners(pane, { pane: given, seen }, view, grey, { data, state }) {
+  showCorners(pane, { pane: given, seen, bars }, view, grey, { data, state }) {
     const isImage = given.id === IMAGE;
     const hanging = this.arrivals.hangingIn(seen);
     const slice = seen && state.volume ? sliceWords(data.case, state.volume, seen.plane, seen.slice) : "";
+    pane.shares.show(given.previous ? null : (given.map?.shares ?? null), data.case.channels, bars, seen?.channel ?? 0);
     pane.root.dataset.plane = seen?.plane ?? "";
     pane.root.dataset.slice = seen ? String(seen.slice + 1) : "";
     pane.root.dataset.modality = seen ? (data.case.channels[seen.channel]?.name ?? "") : "";
@@ -200,6 +202,13 @@ export class Board {
     if (state.overlaysHidden || state.hidden[id]) return null;
     const layer = this.arrivals.layerOf(source, seen, settings);
     return layer && { layer, isSigned: source.isSigned, end: ends.get(source.id) ?? this.arrivals.magnitudeOf(source) ?? 0 };
+  }
+
+  /** The regions that fill a cell's picture; over a map only where that is asked for, since they tint its colours.
+   * @param {Cell} cell @param {Scene} scene @param {boolean} isOverMap */
+  filled({ seen }, { data, state, settings }, isOverMap) {
+    if (state.overlaysHidden || (isOverMap && !settings.fillsMaps)) return null;
+    return filledWith(this.arrivals.fillIn(seen), shownRegions(state, data.contours), settings.fill);
   }
 
   /** The next pane with a map of its own, to blink or swipe with. @param {Scene} scene @param {string} id */
@@ -220,7 +229,8 @@ export class Board {
     setShown(pane.divider, beside !== null);
     if (!beside || !pane.cell) return;
     second.resize(pane.width, pane.height);
-    this.painter.paint(second, film, view, grey, this.overlaid(beside, scene, ends, pane.cell), scene.settings);
+    const overlaid = this.overlaid(beside, scene, ends, pane.cell);
+    this.painter.paint(second, film, view, grey, overlaid, scene.settings, this.filled(pane.cell, scene, overlaid !== null));
     second.canvas.style.clipPath = `inset(0 0 0 ${100 * scene.state.divider}%)`;
     pane.showDivider(scene.state.divider);
   }
@@ -228,9 +238,9 @@ export class Board {
   /**
    * The magnifying glass: the same place of the film in all linked panes, drawn anew at its own scale.
    * @param {PaneElement} pane @param {import("./film.js").Film} film @param {import("./painter.js").Overlaid | null} overlaid
-   * @param {View} view @param {import("./luts.js").Grey} grey @param {Scene} scene
+   * @param {View} view @param {import("./luts.js").Grey} grey @param {Scene} scene @param {import("./fills.js").Filled | null} filled
    */
-  paintLens(pane, film, overlaid, view, grey, { state, settings, pointer }) {
+  paintLens(pane, film, overlaid, view, grey, { state, settings, pointer }, filled) {
     const isHere = state.linked || pane.id === (pointer?.pane ?? state.active);
     setShown(pane.lens.canvas, state.magnifying && isHere);
     if (!state.magnifying || !isHere) return;
@@ -239,7 +249,7 @@ export class Board {
     const { row, column } = pointer ?? view;
     pane.lens.resize(size, size);
     const magnified = { ...view, width: size, height: size, scale: view.scale * MAGNIFICATION, row, column };
-    this.painter.paint(pane.lens, film, magnified, grey, overlaid, settings);
+    this.painter.paint(pane.lens, film, magnified, grey, overlaid, settings, filled);
     const middle = filmToScreen(view, row, column);
     pane.lens.canvas.style.left = `${middle.x / ratio}px`;
     pane.lens.canvas.style.top = `${middle.y / ratio}px`;
@@ -259,24 +269,6 @@ export class Board {
     else if (given.state === "loading") pane.setState("loading", given.message, given.share);
     else if (this.arrivals.isComing(given, seen)) pane.setState("loading", "fetching the map", null);
     else pane.setState("ready", "", null);
-  }
-
-  /** @param {PaneElement} pane @param {Cell} cell @param {View} view @param {Scene} scene */
-  drawMarks(pane, { seen }, view, { data, state, pointer }) {
-    const context = pane.marks.getContext("2d");
-    if (!context) return;
-    context.clearRect(0, 0, pane.marks.width, pane.marks.height);
-    const ratio = window.devicePixelRatio || 1;
-    const where = whereOf(seen);
-    const outlines = state.overlaysHidden ? [] : this.arrivals.outlinesIn(seen);
-    if (outlines.length) drawOutlines(context, view, outlines);
-    const crosshair = state.overlaysHidden ? null : crosshairIn(data.case, state.volume, seen);
-    if (crosshair) drawCrosshair(context, view, crosshair, ratio);
-    const { spacing, spacingKind } = this.arrivals.hangingIn(seen);
-    for (const { ruler, at } of rulersIn(state, pane.id, where)) {
-      drawRuler(context, view, ruler, lengthOf(ruler, spacing, spacingKind), state.chosenRuler?.at === at, ratio);
-    }
-    if (pointer && pointer.pane !== pane.id && pointer.where === where && state.linked) drawPointer(context, view, pointer, ratio);
   }
 
   /** Under the pointer: the film's value, or the map's value and its share of the greatest. @param {Cell} cell

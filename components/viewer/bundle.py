@@ -1,7 +1,7 @@
 """The viewer's ES modules as the one module that Streamlit serves: in order, without their import and export words.
 
 The files stay ordinary modules, which node runs and tsc checks; their top-level names are therefore unique in the
-whole viewer. The colour tables of ``xai_core/colours.py`` go in front, so that both sides paint with the very same.
+whole viewer. The colours of ``xai_core/colours.py`` go before the last, so that both sides paint with the very same.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import json
 import re
 from pathlib import Path
 
-from xai_core.colours import colour_tables
+from xai_core.colours import REGION_COLOURS, colour_tables
 
 _HERE = Path(__file__).parent
 MODULES = (
-    "affine.js", "half.js", "luts.js", "state.js", "rulers.js", "transport.js", "draw2d.js", "shaders.js", "drawgl.js",
-    "drawing.js", "planes.js", "volumestate.js", "marks.js", "nodes.js", "foot.js", "input.js", "pointer.js", "layout.js", "cells.js",
-    "icons.js", "picture.js", "swipe.js", "panes.js", "controls.js", "volumetools.js", "toolbar.js", "help.js", "film.js",
-    "arrivals.js", "volume.js", "painter.js", "corners.js", "board.js", "travel.js", "acts.js", "hand.js", "viewer.js",
+    "affine.js", "half.js", "luts.js", "state.js", "rulers.js", "transport.js", "draw2d.js", "fills.js", "shaders.js", "drawgl.js",
+    "drawing.js", "planes.js", "volumestate.js", "marks.js", "boxes.js", "regions.js", "overpainting.js", "nodes.js", "foot.js", "input.js", "pointer.js", "layout.js", "cells.js",
+    "icons.js", "picture.js", "swipe.js", "sharebars.js", "panes.js", "controls.js", "volumetools.js", "toolbar.js", "help.js", "film.js",
+    "arrivals.js", "volume.js", "painter.js", "corners.js", "board.js", "travel.js", "asking.js", "acts.js", "hand.js", "viewer.js",
     "main.js",
 )  # fmt: skip
 
@@ -38,7 +38,8 @@ def script() -> str:
         for table in colour_tables().values()
     ]
     parts = [_EXPORT.sub("", _IMPORT.sub("", (_HERE / name).read_text("utf-8"))) for name in MODULES]
-    return "\n".join([*parts[:-1], f"keepTables({json.dumps(tables)});", parts[-1]])
+    kept = f"keepTables({json.dumps(tables)});\nkeepRegionColours({json.dumps(REGION_COLOURS)});"
+    return "\n".join([*parts[:-1], kept, parts[-1]])
 
 
 def stylesheet() -> str:

@@ -9,7 +9,8 @@ import { planeNamed, sliceAtCursor } from "./volumestate.js";
 /** @typedef {import("./volumestate.js").VolumeState} VolumeState */
 
 /** What is seen of a volume. @typedef {{plane: string, channel: number, slice: number, isProjected: boolean}} Seen */
-/** @typedef {{id: string, pane: PaneData, seen: Seen | null, words: string[]}} Cell `words` stand before the pane's lines */
+/** @typedef {{id: string, pane: PaneData, seen: Seen | null, words: string[], bars: number[]}} Cell `words` stand before the pane's lines,
+ * `bars` are the modalities whose shares of the map are told */
 
 /** The pane of the case alone. */
 export const IMAGE = "image";
@@ -26,26 +27,27 @@ const MOST_TILES = 24;
 export const LAYOUTS = {
   panes: {
     title: "One plane, every map",
-    cells: (all, given, volume) => all.map((pane) => cellOf(pane.id, pane, given, volume, volume.plane, volume.channel)),
+    cells: (all, given, volume) => all.map((pane) => cellOf(pane.id, pane, given, volume, volume.plane, volume.channel, [...given.channels.keys()])),
   },
   modalities: {
     title: "Modalities by maps",
     cells: (all, given, volume) =>
       fitting(all, given, volume).flatMap((channel) =>
-        all.map((pane) => cellOf(`${pane.id}@${given.channels[channel].name}`, pane, given, volume, volume.plane, channel))),
+        all.map((pane) => cellOf(`${pane.id}@${given.channels[channel].name}`, pane, given, volume, volume.plane, channel, [channel]))),
     columns: (all) => all.length,
   },
   planes: {
     title: "Three planes of one map",
     cells: (all, given, volume) =>
-      given.planes.map(({ name }) => cellOf(`${inFocus(all, volume).id}@${name}`, inFocus(all, volume), given, volume, name, volume.channel)),
+      given.planes.map(({ name }, at) =>
+        cellOf(`${inFocus(all, volume).id}@${name}`, inFocus(all, volume), given, volume, name, volume.channel, at ? [] : [...given.channels.keys()])),
   },
   mosaic: {
     title: "Mosaic of one map",
     cells: (all, given, volume) => {
       const pane = inFocus(all, volume);
       return tiles(planeNamed(given, volume.plane).slices, sliceAtCursor(given, volume, volume.plane)).map((slice, at) => {
-        const cell = cellOf(`${pane.id}@tile ${at + 1}`, pane, given, volume, volume.plane, volume.channel);
+        const cell = cellOf(`${pane.id}@tile ${at + 1}`, pane, given, volume, volume.plane, volume.channel, []);
         return { ...cell, seen: cell.seen && { ...cell.seen, slice } };
       });
     },
@@ -58,7 +60,7 @@ function fitting(all, given, { channel }) {
   /** @param {readonly number[]} shape */
   const cells = (shape) => shape.reduce((product, count) => product * count, 1);
   const needed = all.reduce((sum, { map }) => sum + (map ? 2 * cells(map.shape) : 0), 2 * cells(given.shape));
-  const count = Math.min(Math.max(Math.floor(given.mostBytes / needed), 1), given.channels.length);
+  const count = Math.min(Math.max(Math.floor((given.mostBytes - given.regionBytes) / needed), 1), given.channels.length);
   const first = Math.min(channel, given.channels.length - count);
   return [...given.channels.keys()].slice(first, first + count);
 }
@@ -75,10 +77,10 @@ function inFocus(all, { focus }) {
 }
 
 /** @param {string} id @param {PaneData} pane @param {CaseData} given @param {VolumeState} volume @param {string} plane @param {number} channel
- * @returns {Cell} */
-function cellOf(id, pane, given, volume, plane, channel) {
+ * @param {number[]} bars @returns {Cell} */
+function cellOf(id, pane, given, volume, plane, channel, bars) {
   const seen = { plane, channel, slice: sliceAtCursor(given, volume, plane), isProjected: volume.isProjected };
-  return { id, pane, seen, words: [given.channels[channel]?.name ?? "", plane].filter(Boolean) };
+  return { id, pane, seen, words: [given.channels[channel]?.name ?? "", plane].filter(Boolean), bars };
 }
 
 /** At most so many slices at even steps; the crosshair's stands in for the one before it, so that scrolling changes one
@@ -93,7 +95,7 @@ export function tiles(slices, cursor) {
 /** @param {import("./viewer.js").ViewerData} data @param {VolumeState | null} volume @returns {Cell[]} */
 export function cellsOf(data, volume) {
   const all = [imagePane(data.case), ...data.panes];
-  if (!volume) return all.map((pane) => ({ id: pane.id, pane, seen: null, words: [] }));
+  if (!volume) return all.map((pane) => ({ id: pane.id, pane, seen: null, words: [], bars: [] }));
   return (LAYOUTS[volume.layout] ?? LAYOUTS.panes).cells(all, data.case, volume);
 }
 
@@ -127,6 +129,7 @@ function imagePane(given) {
     previous: false,
     caseDigest: given.digest,
     map: null,
-  };  IMAGE_PANES.set(given, made);
+  };
+  IMAGE_PANES.set(given, made);
   return made;
 }

@@ -123,7 +123,7 @@ export function numberField(name, entered) {
 export function setNumber(input, value) {
   const root = input.getRootNode();
   if (root instanceof ShadowRoot && root.activeElement === input) return;
-  const text = Math.abs(value) >= 100 ? String(Math.round(value)) : inShort(value).replace("−", "-");
+  const text = Number.isInteger(value) || Math.abs(value) >= 100 ? String(Math.round(value)) : inShort(value).replace("−", "-");
   if (input.value !== text) input.value = text;
 }
 

@@ -12,6 +12,8 @@ const EDGE = 1e-6;
 /** @typedef {{codes: Codes, rows: number, columns: number}} Sheet */
 /** @typedef {{steps: Uint16Array, rows: number, columns: number, gridScale: number[], gridOffset: number[]}} MapSheet */
 
+/** A grid of cells over the film. @typedef {{rows: number, columns: number, gridScale: number[], gridOffset: number[]}} Cellular */
+
 /** Film halvings, made when first asked for: index 0 is the film itself. */
 export class Pyramid {
   /** @param {Codes} codes @param {readonly number[]} shape */
@@ -124,26 +126,30 @@ function taps({ start, step }, pixels, count, level, stride) {
 
 /**
  * Steps of a map at screen pixels, "no value" outside the map's field or the film; nearest cell unless smooth.
- * @param {MapSheet} map @param {FilmOnScreen} film @param {View} view @param {boolean} smooth @returns {Uint16Array}
+ * @param {MapSheet} map @param {FilmOnScreen} film @param {View} view @param {boolean} smooth
+ * @param {unknown} [before] what this picture had, whose room is used again where it suits @returns {Uint16Array}
  */
-export function mapOnScreen(map, film, view, smooth) {
-  const steps = new Uint16Array(view.width * view.height).fill(NOTHING);
+export function mapOnScreen(map, film, view, smooth, before) {
+  const { width } = view;
+  const isRoom = before instanceof Uint16Array && before.length === width * view.height;
+  const steps = (isRoom ? before : new Uint16Array(width * view.height)).fill(NOTHING);
   const { x, y } = mapCells(map, view, true);
+  let [left, right] = [film.left, film.right];
+  while (left < right && x.nearest[left] < 0) left++;
+  while (right > left && x.nearest[right - 1] < 0) right--;
   for (let row = film.top; row < film.bottom; row++) {
     const base = y.nearest[row];
     if (base < 0) continue;
-    let at = row * view.width + film.left;
-    for (let column = film.left; column < film.right; column++, at++) {
-      const cell = x.nearest[column];
-      if (cell < 0) continue;
-      steps[at] = smooth ? smoothStep(map.steps, x, y, column, row) : map.steps[base + cell];
-    }
+    const at = row * width;
+    if (smooth) for (let column = left; column < right; column++) steps[at + column] = smoothStep(map.steps, x, y, column, row);
+    else if (row > film.top && base === y.nearest[row - 1]) steps.copyWithin(at + left, at - width + left, at - width + right);
+    else for (let column = left; column < right; column++) steps[at + column] = map.steps[base + x.nearest[column]];
   }
   return steps;
 }
 
 /** The cells of a map at screen columns and rows, numbered as by filmTaps.
- * @param {MapSheet} map @param {View} view @param {boolean} isFlat */
+ * @param {Cellular} map @param {View} view @param {boolean} isFlat */
 export function mapCells(map, view, isFlat) {
   const across = axisWalk(view, "x");
   const down = axisWalk(view, "y");
@@ -151,10 +157,10 @@ export function mapCells(map, view, isFlat) {
   const stride = isFlat ? map.columns : 1;
   const x = cells(across, view.width, map, isStraight ? 1 : 0, isStraight ? 1 : stride);
   const y = cells(down, view.height, map, isStraight ? 0 : 1, isStraight ? stride : 1);
-  return { x, y };
+  return { x, y, isStraight };
 }
 
-/** @param {{start: number, step: number}} walk @param {number} pixels @param {MapSheet} map @param {0 | 1} axis
+/** @param {{start: number, step: number}} walk @param {number} pixels @param {Cellular} map @param {0 | 1} axis
  * @param {number} stride */
 function cells({ start, step }, pixels, map, axis, stride) {
   const count = axis === 0 ? map.rows : map.columns;

@@ -5,7 +5,7 @@
 
 import { filmTaps, mapCells } from "./draw2d.js";
 import { NOTHING } from "./half.js";
-import { FILM_ALONE, FILM_AND_MAP, WHOLE_PANE } from "./shaders.js";
+import { FILM_ALONE, FILM_AND_MAP, REGIONS, WHOLE_PANE } from "./shaders.js";
 
 /** @typedef {import("./affine.js").View} View */
 /** @typedef {import("./draw2d.js").Sheet} Sheet */
@@ -14,6 +14,8 @@ import { FILM_ALONE, FILM_AND_MAP, WHOLE_PANE } from "./shaders.js";
 /** @typedef {{sheet: Sheet, isStraight: boolean, taps: Float32Array}} FilmRead */
 /** @typedef {{film: FilmRead, table: Uint8Array}} GreyRead */
 /** @typedef {{map: import("./draw2d.js").MapSheet, cells: Float32Array, isSmooth: boolean}} MapRead */
+
+/** @typedef {{sheet: import("./fills.js").FillSheet, cells: Float32Array, isStraight: boolean}} FillRead */
 
 /** @typedef {import("./picture.js").Picture} Picture */
 
@@ -25,7 +27,7 @@ const KEPT_BYTES = 128 * 2 ** 20;
 const ROW = 256;
 
 /** Places of textures. @type {Record<string, number>} */
-const UNITS = { film: 0, filmTaps: 1, greys: 2, map: 3, mapCells: 4, colours: 5, greyShares: 6 };
+const UNITS = { film: 0, filmTaps: 1, greys: 2, map: 3, mapCells: 4, colours: 5, greyShares: 6, fills: 7 };
 
 /** The name of the renderer behind a context, as far as the browser tells it. @param {WebGL2RenderingContext} gl */
 export function rendererOf(gl) {
@@ -48,12 +50,14 @@ export class GlDrawing {
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
     this.alone = programOf(gl, FILM_ALONE);
     this.overlaid = programOf(gl, FILM_AND_MAP);
+    this.regions = programOf(gl, REGIONS);
+    gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
     /** By the array they were made of, the longest unused first. @type {Map<Texels, {texture: WebGLTexture, bytes: number}>} */
     this.kept = new Map();
     this.bytes = 0;
-    this.colours = gl.createTexture();
     this.greyShares = gl.createTexture();
-    this.packed = new Uint32Array(ROW * Math.ceil((2 * (NOTHING + 1)) / ROW));
+    /** Colours as a texture holds them, by the tables they were made of. @type {WeakMap<import("./luts.js").StepColours, {version: number, packed: Uint32Array}>} */
+    this.packed = new WeakMap();
   }
 
   // The steps of draw2d.js
@@ -74,11 +78,16 @@ export class GlDrawing {
 
   /** @param {import("./draw2d.js").MapSheet} map @param {FilmRead} _film @param {View} view @param {boolean} isSmooth @returns {MapRead} */
   mapOnScreen(map, _film, view, isSmooth) {
-    const { x, y } = mapCells(map, view, false);
+    return { map, isSmooth, ...this.cellsOnScreen(map, view) };
+  }
+
+  /** @param {import("./draw2d.js").Cellular} map @param {View} view */
+  cellsOnScreen(map, view) {
+    const { x, y, isStraight } = mapCells(map, view, false);
     const cells = new Float32Array(8 * Math.max(view.width, view.height));
     layRow(cells, 0, [x.nearest, x.first, x.second, x.weight]);
     layRow(cells, 1, [y.nearest, y.first, y.second, y.weight]);
-    return { map, cells, isSmooth };
+    return { cells, isStraight };
   }
 
   /** The film alone. @param {GreyRead} grey @param {Picture} picture */
@@ -92,29 +101,68 @@ export class GlDrawing {
    */
   paintOverlay(grey, { map, cells, isSmooth }, colours, greyShare, picture) {
     this.draw(this.overlaid, grey, picture, () => {
-      const { gl, packed } = this;
-      for (let step = 0; step <= NOTHING; step++) {
-        packed[2 * step] = colours.redBlue[step];
-        packed[2 * step + 1] = colours.green[step] | (colours.shown[step] << 31);
-      }
+      const { gl } = this;
       this.keep("map", map.steps, map.columns);
       this.keep("mapCells", cells, cells.length / 8);
-      this.write("colours", this.colours, packed, ROW);
+      this.keep("colours", this.packedColours(colours), ROW);
       this.write("greyShares", this.greyShares, greyShare, ROW);
       gl.uniform1i(this.overlaid.isSmooth, isSmooth ? 1 : 0);
     });
   }
 
+  /** @param {import("./fills.js").FillSheet} sheet @param {View} view @returns {FillRead} */
+  fillOnScreen(sheet, view) {
+    return { sheet, ...this.cellsOnScreen(sheet, view) };
+  }
+
+  /** Regions over what was painted last. @param {FillRead} fill @param {import("./fills.js").FillTable} table @param {Picture} picture */
+  paintFill({ sheet, cells, isStraight }, table, picture) {
+    const { gl, regions } = this;
+    this.attempt(() => {
+      gl.enable(gl.BLEND);
+      gl.useProgram(regions.program);
+      gl.uniform1i(regions.height, picture.height);
+      gl.uniform1i(regions.isStraight, isStraight ? 1 : 0);
+      this.keep("map", sheet.codes, sheet.columns);
+      this.keep("mapCells", cells, cells.length / 8);
+      this.keep("fills", table, table.length / 4);
+      gl.drawArrays(gl.TRIANGLES, 0, 3);
+      gl.disable(gl.BLEND);
+    });
+  }
+
+  /** What was painted last, copied to its own canvas. @param {Picture} picture */
+  finish(picture) {
+    this.attempt(() => {
+      if (this.gl.isContextLost()) throw new Error("The context was lost.");
+      picture.copyFrom(this.canvas);
+    });
+  }
+
   // The card
 
+  /** Red, blue, green and whether it is shown of every step, in two words. @param {import("./luts.js").StepColours} colours */
+  packedColours(colours) {
+    const known = this.packed.get(colours);
+    if (known?.version === colours.version) return known.packed;
+    if (known) this.drop(known.packed);
+    const packed = new Uint32Array(ROW * Math.ceil((2 * (NOTHING + 1)) / ROW));
+    for (let step = 0; step <= NOTHING; step++) {
+      packed[2 * step] = colours.redBlue[step];
+      packed[2 * step + 1] = colours.green[step] | (colours.shown[step] << 31);
+    }
+    this.packed.set(colours, { version: colours.version, packed });
+    return packed;
+  }
+
   /**
-   * Draw into this canvas's lowest rows and copy them; on any failure the picture stays as it was.
+   * Draw into this canvas's lowest rows; on any failure the picture stays as it was.
    * @param {Program} program @param {GreyRead} grey @param {Picture} picture @param {() => void} [more]
    */
   draw(program, { film, table }, picture, more) {
     const { gl } = this;
     const { width, height } = picture;
-    try {
+    this.attempt(() => {
       this.grow(width, height);
       gl.useProgram(program.program);
       gl.uniform1i(program.height, height);
@@ -125,8 +173,14 @@ export class GlDrawing {
       more?.();
       gl.viewport(0, 0, width, height);
       gl.drawArrays(gl.TRIANGLES, 0, 3);
-      if (gl.isContextLost()) throw new Error("The context was lost.");
-      picture.copyFrom(this.canvas);
+    });
+  }
+
+  /** A card that fails is left. @param {() => void} draw */
+  attempt(draw) {
+    if (this.isLost) return;
+    try {
+      draw();
     } catch {
       this.lose();
     }

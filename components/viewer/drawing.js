@@ -3,6 +3,7 @@
 // the address decides instead: for tests, and for a card that draws wrongly.
 
 import { filmOnScreen, greyOnScreen, mapOnScreen, paintGrey, paintOverlay } from "./draw2d.js";
+import { fillOnScreen, paintFill } from "./fills.js";
 import { GlDrawing, rendererOf } from "./drawgl.js";
 
 /** @typedef {import("./affine.js").View} View */
@@ -14,9 +15,12 @@ import { GlDrawing, rendererOf } from "./drawgl.js";
  * @property {string} name
  * @property {(pyramid: import("./draw2d.js").Pyramid, view: View) => OnScreen} filmOnScreen
  * @property {(film: any, table: Uint8Array) => OnScreen} greyOnScreen
- * @property {(map: import("./draw2d.js").MapSheet, film: any, view: View, smooth: boolean) => OnScreen} mapOnScreen
+ * @property {(map: import("./draw2d.js").MapSheet, film: any, view: View, smooth: boolean, before?: OnScreen) => OnScreen} mapOnScreen
+ * @property {(sheet: import("./fills.js").FillSheet, view: View) => OnScreen} fillOnScreen
  * @property {(grey: any, picture: Picture) => void} paintGrey
  * @property {(grey: any, steps: any, colours: import("./luts.js").StepColours, greyShare: Uint32Array, picture: Picture) => void} paintOverlay
+ * @property {(fill: any, table: import("./fills.js").FillTable, picture: Picture) => void} paintFill over what is painted
+ * @property {(picture: Picture) => void} finish what was painted is seen
  */
 
 /** @type {Drawing} */
@@ -25,14 +29,11 @@ export const PLAIN_DRAWING = {
   filmOnScreen,
   greyOnScreen,
   mapOnScreen,
-  paintGrey: (grey, picture) => {
-    paintGrey(grey, picture.buffer());
-    picture.put();
-  },
-  paintOverlay: (grey, steps, colours, greyShare, picture) => {
-    paintOverlay(grey, steps, colours, greyShare, picture.buffer());
-    picture.put();
-  },
+  fillOnScreen,
+  paintGrey: (grey, picture) => paintGrey(grey, picture.buffer()),
+  paintOverlay: (grey, steps, colours, greyShare, picture) => paintOverlay(grey, steps, colours, greyShare, picture.buffer()),
+  paintFill: (fill, table, picture) => paintFill(fill, table, picture.buffer()),
+  finish: (picture) => picture.put(),
 };
 
 /** Whether a renderer of this name computes on the processor. @param {string} renderer */

@@ -11,7 +11,9 @@ import { presets } from "./state.js";
  * @property {number} slope @property {number} intercept @property {string} unit @property {string[]} letters
  * @property {number[] | null} spacing @property {string} spacingKind @property {string} title @property {boolean} isSimulated
  * @property {ChannelData[]} channels of a volume, as the following @property {import("./planes.js").Plane[]} planes
- * @property {number[][] | null} affine array index to LPS mm @property {string[]} notes @property {number} mostBytes
+ * @property {number[][] | null} affine array index to LPS mm @property {string[]} notes @property {number} mostBytes of what is kept of it
+ * @property {number} regionBytes of these for the regions
+ * @property {number[]} wholeShape of the case itself @property {number} halving samples of the case along a sample shown
  */
 
 /** A modality of a volume. @typedef {{name: string, samples: {url: string, type: string}, base: number, step: number,

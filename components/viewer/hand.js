@@ -1,6 +1,7 @@
 // What a pointer does to the viewer: CSS pixels of a pane become places on the film and changes of the state.
 
 import { filmToScreen, screenToFilm } from "./affine.js";
+import { drawTheBox, letGoOfBox, takeBox } from "./asking.js";
 import { endNear, withChosen, withEnd, withRuler, withUndone } from "./rulers.js";
 import { panned } from "./state.js";
 import { pointerAt, putCrosshair, scroll } from "./travel.js";
@@ -30,6 +31,7 @@ const DRAGS = {
     if (viewer.pointer) viewer.set(withEnd(viewer.state, viewer.pointer));
   },
   cross: putCrosshair,
+  box: drawTheBox,
 };
 
 const REACH = 9;
@@ -70,10 +72,12 @@ export function handOf(viewer) {
       way = 0;
       viewer.point(pointerAt(viewer, pane, x, y));
       if (tool === "ruler" && viewer.filmIn(pane)) takeRuler(viewer, pane, x, y);
+      if (tool === "box" && viewer.filmIn(pane)) takeBox(viewer, pane, x, y);
     },
     release: (pane, tool) => {
       if (tool === "ruler") letGoOfRuler(viewer, pane);
-      else if (way < STILL) putCrosshair(viewer, pane);
+      if (tool === "box") letGoOfBox(viewer, way < STILL);
+      if (tool !== "ruler" && way < STILL) putCrosshair(viewer, pane);
     },
     divide: (share) => viewer.set({ ...viewer.state, divider: share }),
     drag: (pane, tool, dx, dy, x, y) => {
@@ -83,6 +87,7 @@ export function handOf(viewer) {
     zoom: (pane, factor, x, y) => viewer.zoom(pane, factor, x, y),
     scroll: (pane, slices) => scroll(viewer, pane, slices) !== false,
     double: (pane) => viewer.act("maximise", pane),
+    choose: (channel) => viewer.act("channel", channel),
     tool: () => viewer.state.tool,
   };
 }

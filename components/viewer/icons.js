@@ -18,6 +18,8 @@ const STROKES = {
   lens: "M11.5 6.5a5 5 0 1 1-10 0 5 5 0 0 1 10 0zM10.2 10.2l4 4M4 6.5h5",
   project: "M2 3.5h9v9H2zM5 1.5h9v9M4 8h5M6.5 5.5v5",
   cross: "M8 1.5v4M8 10.5v4M1.5 8h4M10.5 8h4",
+  box: "M3 4.5l7-2 3 2v7l-7 2-3-2zM3 4.5l3 2 7-2M6 6.5v7",
+  explainVoxel: "M8 4.5l3.5 3.5L8 11.5 4.5 8zM8 1v2M8 13v2M1 8h2M13 8h2",
   blink: "M2 4h7v8H2zM7 2h7v8h-2.5",
   reset: "M3 8a5 5 0 1 0 1.5-3.5M3 1.5V5h3.5",
   help: "M5.5 6a2.5 2.5 0 1 1 3.6 2.2C8.3 8.6 8 9 8 10M8 12.5v.5",

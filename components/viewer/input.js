@@ -39,8 +39,10 @@ export const SHORTCUTS = [
   { shown: "A", act: "layout", says: "Next layout of a volume's panes", match: key("a") },
   { shown: "O", act: "project", says: "Greatest of the map along the slices, and back", match: key("o") },
   { shown: "C", act: "cross", says: "Crosshair tool", match: key("c") },
-  { shown: "Del", act: "removeRuler", says: "Remove the chosen ruler, or the last", match: key("Delete") },
-  { shown: "Ctrl + Z", act: "undo", says: "Undo the last change of rulers", match: undo },
+  { shown: "J", act: "explainVoxel", says: "Explain the voxel under the crosshair", match: key("j") },
+  { shown: "K", act: "box", says: "Box in a volume: drag a rectangle, drag its edges in any plane; K again lays one about the crosshair", match: key("k") },
+  { shown: "Del", act: "removeRuler", says: "Remove the chosen ruler, or the last; the box, while the box is held", match: key("Delete") },
+  { shown: "Ctrl + Z", act: "undo", says: "Undo the last change of rulers or box", match: undo },
   { shown: "S", act: "swipe", says: "Swipe between the active pane and the next one: drag the divider", match: key("s") },
   { shown: "Z", act: "magnify", says: "Magnifying glass under the pointer, in all linked panes", match: key("z") },
   { shown: "B", act: "blink", says: "Blink the active pane with the next one", match: key("b") },
@@ -61,6 +63,7 @@ export const GESTURES = [
   ["Middle drag, Space or Ctrl + left drag", "Move the picture"],
   ["Right drag", "Zoom (with another tool held: window and level)"],
   ["Drag with the ruler", "Measure; drag an end to move it"],
+  ["Drag with the box", "Mark a box in a volume; drag an edge, in another plane its depth"],
   ["Double click", "Maximise the pane, and back"],
 ];
 

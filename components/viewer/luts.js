@@ -101,18 +101,20 @@ export function colourIndex(share, gain, isSigned, tableIsSigned, overlay) {
 /**
  * Colour of every step, times opacity, in 1/256: red and blue in one word, green in another. 0 in `shown` where the
  * film alone is seen. Written into `into`, which may be used again.
- * @typedef {{redBlue: Uint32Array, green: Uint32Array, shown: Uint8Array}} StepColours
+ * `version` counts how often.
+ * @typedef {{redBlue: Uint32Array, green: Uint32Array, shown: Uint8Array, version: number}} StepColours
  */
 
 /** @returns {StepColours} */
 export function emptyStepColours() {
-  return { redBlue: new Uint32Array(STEPS), green: new Uint32Array(STEPS), shown: new Uint8Array(STEPS) };
+  return { redBlue: new Uint32Array(STEPS), green: new Uint32Array(STEPS), shown: new Uint8Array(STEPS), version: 0 };
 }
 
 /**
  * @param {StepColours} into @param {number} gain @param {boolean} isSigned @param {Overlay} overlay
  */
 export function fillStepColours(into, gain, isSigned, overlay) {
+  into.version += 1;
   const table = tableFor(overlay.colours, isSigned);
   const weight = overlay.opacity * 256;
   const count = table.isSigned ? 511 : 256;

@@ -7,15 +7,15 @@ const VIEWERS = new WeakMap();
 
 /**
  * @param {{data: import("./viewer.js").ViewerData, parentElement: ShadowRoot | HTMLElement,
- *   setStateValue: (name: string, value: unknown) => void}} given
+ *   setStateValue: (name: string, value: unknown) => void, setTriggerValue: (name: string, value: unknown) => void}} given
  */
-export default function mount({ data, parentElement, setStateValue }) {
+export default function mount({ data, parentElement, setStateValue, setTriggerValue }) {
   let viewer = VIEWERS.get(parentElement);
   if (!viewer) {
     viewer = new Viewer(parentElement);
     VIEWERS.set(parentElement, viewer);
   }
-  viewer.update(data, setStateValue);
+  viewer.update(data, setStateValue, setTriggerValue);
   const shown = viewer;
   return () => {
     shown.stop();

@@ -1,34 +1,9 @@
-// What is drawn over a picture without touching its pixels: outlines, the linked pointer, the scale bar, the colour bar.
+// Marks over a picture that touch none of its pixels: the linked pointer, the crosshair, words, the scale bar, the colour bar.
 
 import { axisWalk, filmToScreen, pixelsASample } from "./affine.js";
 import { tableFor } from "./luts.js";
 
 /** @typedef {import("./affine.js").View} View */
-
-/** Colours of outlines, in the order of the regions. */
-export const OUTLINES = ["#7fe3c4", "#f6d365", "#c9a7ff", "#ff9eb5"];
-
-/**
- * Outlines of regions, film indices to device pixels.
- * @param {CanvasRenderingContext2D} context @param {View} view @param {Float32Array[]} outlines
- */
-export function drawOutlines(context, view, outlines) {
-  outlines.forEach((runs, number) => {
-    const path = new Path2D();
-    for (let at = 0; at < runs.length; at += 4) {
-      const from = filmToScreen(view, runs[at + 1], runs[at]);
-      const to = filmToScreen(view, runs[at + 3], runs[at + 2]);
-      path.moveTo(from.x, from.y);
-      path.lineTo(to.x, to.y);
-    }
-    context.lineWidth = 3;
-    context.strokeStyle = "rgba(0, 0, 0, .6)";
-    context.stroke(path);
-    context.lineWidth = 1.4;
-    context.strokeStyle = OUTLINES[number % OUTLINES.length];
-    context.stroke(path);
-  });
-}
 
 /**
  * The place under the pointer of another pane. @param {CanvasRenderingContext2D} context @param {View} view
@@ -65,6 +40,41 @@ export function drawCrosshair(context, view, place, ratio) {
     context.strokeStyle = colour;
     context.stroke(path);
   }
+}
+
+/**
+ * The voxel that was asked about: a diamond around it. @param {CanvasRenderingContext2D} context @param {View} view
+ * @param {{row: number, column: number}} place @param {number} ratio device pixels a CSS pixel
+ */
+export function drawAsked(context, view, place, ratio) {
+  const { x, y } = filmToScreen(view, place.row, place.column);
+  const reach = 8 * ratio;
+  const path = new Path2D();
+  path.moveTo(x - reach, y);
+  for (const [dx, dy] of [[0, -reach], [reach, 0], [0, reach]]) path.lineTo(x + dx, y + dy);
+  path.closePath();
+  for (const [width, colour] of /** @type {const} */ ([[3.5, "rgba(0, 0, 0, .75)"], [1.5, "#ffffff"]])) {
+    context.lineWidth = width * ratio;
+    context.strokeStyle = colour;
+    context.stroke(path);
+  }
+}
+
+/**
+ * Words over a picture, kept inside it. @param {CanvasRenderingContext2D} context @param {View} view @param {string} text
+ * @param {number} left device pixels @param {number} base @param {string} colour @param {number} ratio device pixels a CSS pixel
+ */
+export function drawLabel(context, view, text, left, base, colour, ratio) {
+  context.font = `${11 * ratio}px sans-serif`;
+  const room = context.measureText(text).width;
+  const x = Math.min(Math.max(left, 4 * ratio), view.width - room - 4 * ratio);
+  const y = Math.min(Math.max(base, 14 * ratio), view.height - 6 * ratio);
+  context.lineWidth = 3 * ratio;
+  context.lineJoin = "round";
+  context.strokeStyle = "#000000";
+  context.strokeText(text, x, y);
+  context.fillStyle = colour;
+  context.fillText(text, x, y);
 }
 
 /**

@@ -21,6 +21,8 @@ export class Painter {
     this.films = new Map();
     /** @type {Map<string, OnScreen>} */
     this.greys = new Map();
+    /** @type {Map<string, OnScreen>} */
+    this.fills = new Map();
     /** @type {Map<string, {key: string, steps: OnScreen}>} */
     this.steps = new Map();
     /** @type {Map<string, {key: string, colours: import("./luts.js").StepColours}>} */
@@ -33,6 +35,7 @@ export class Painter {
   forgetFilm() {
     this.films.clear();
     this.greys.clear();
+    this.fills.clear();
     this.steps.clear();
   }
 
@@ -48,21 +51,23 @@ export class Painter {
 
   /** Let go of geometries and greys that no picture of this frame used. */
   endFrame() {
-    for (const kept of [this.films, this.greys]) for (const key of kept.keys()) if (!this.used.has(key)) kept.delete(key);
+    for (const kept of [this.films, this.greys, this.fills]) for (const key of kept.keys()) if (!this.used.has(key)) kept.delete(key);
   }
 
   /**
    * Whether the picture had to be painted anew. `picture.id` names it among all.
    * @param {import("./picture.js").Picture} picture @param {import("./film.js").Film} film @param {View} view
    * @param {import("./luts.js").Grey} grey @param {Overlaid | null} overlaid @param {Settings} settings
+   * @param {import("./fills.js").Filled | null} filled regions over it all
    */
-  paint(picture, film, view, grey, overlaid, settings) {
+  paint(picture, film, view, grey, overlaid, settings, filled) {
     const drawing = this.drawings.now;
     const place = [drawing.name, film.key, view.width, view.height, view.scale, view.row, view.column, view.turn, view.flipX, view.flipY].join(" ");
     const greyKey = `${place} ${grey.center} ${grey.width} ${grey.voi} ${grey.invert}`;
-    this.used.add(place).add(greyKey);
+    const fillKey = filled ? `${place} ${filled.layer.key}` : "";
+    this.used.add(place).add(greyKey).add(fillKey);
     const coloursKey = overlaid ? coloursKeyOf(overlaid, settings) : "";
-    const key = `${greyKey} | ${overlaid?.layer.key} ${coloursKey} ${settings.smooth}`;
+    const key = `${greyKey} | ${overlaid?.layer.key} ${coloursKey} ${settings.smooth} ${filled?.key}`;
     if (picture.imageKey === key) return false;
     const onScreen = foundOr(this.films, place, () => drawing.filmOnScreen(film.pyramid, view));
     const greys = foundOr(this.greys, greyKey, () => drawing.greyOnScreen(onScreen, greyTable(film.samples, grey)));
@@ -73,6 +78,8 @@ export class Painter {
     } else {
       drawing.paintGrey(greys, picture);
     }
+    if (filled) drawing.paintFill(foundOr(this.fills, fillKey, () => drawing.fillOnScreen(filled.layer.sheet, view)), filled.table, picture);
+    drawing.finish(picture);
     picture.imageKey = key;
     return true;
   }
@@ -85,7 +92,7 @@ export class Painter {
     const known = this.steps.get(id);
     const key = `${place} ${layer.key} ${smooth}`;
     if (known?.key === key) return known.steps;
-    const made = this.drawings.now.mapOnScreen(layer.sheet, onScreen, view, smooth);
+    const made = this.drawings.now.mapOnScreen(layer.sheet, onScreen, view, smooth, known?.steps);
     this.steps.set(id, { key, steps: made });
     return made;
   }

@@ -3,6 +3,7 @@
 import { drawColourBar, inShort } from "./marks.js";
 import { element, setShown, setText } from "./nodes.js";
 import { Picture } from "./picture.js";
+import { ShareBars } from "./sharebars.js";
 import { swipeDivider } from "./swipe.js";
 
 /**
@@ -12,12 +13,14 @@ import { swipeDivider } from "./swipe.js";
  * @property {{level: string, word: string, sentences: string[]}} badge @property {boolean} previous
  * @property {string} caseDigest
  * @property {{url: string, shape: number[], scale: number, gridScale: number[], gridOffset: number[],
- *   channels?: {url: string, scale: number}[]} | null} map of a volume with a map for every modality
+ *   channels?: {url: string, scale: number}[], shares?: number[] | null} | null} map of a volume with a map for every modality, and
+ *   how much of it lies on each
  */
 
 export class PaneElement {
-  /** @param {string} id its cell's, which a pane of several cells shares @param {(share: number) => void} divide the swipe's divider was moved */
-  constructor(id, divide) {
+  /** @param {string} id its cell's, which a pane of several cells shares @param {(share: number) => void} divide the swipe's divider was moved
+   * @param {(channel: number) => void} choose a modality was */
+  constructor(id, divide, choose) {
     this.id = id;
     this.root = element("section", "pane");
     this.root.dataset.state = "loading";
@@ -33,6 +36,8 @@ export class PaneElement {
     this.marks = element("canvas", "marks");
     this.marks.setAttribute("aria-hidden", "true");
     this.surface = element("div", "surface");
+    this.shares = new ShareBars(choose);
+    this.surface.append(this.shares.root);
     this.head = element("header", "head");
     this.title = element("h3", "title");
     this.lines = element("p", "lines");

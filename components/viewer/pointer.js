@@ -1,6 +1,6 @@
 // The pointer's meaning in a pane: mouse, pen and fingers become places, drags, zooms and slices.
 
-/** @typedef {"window" | "pan" | "zoom" | "ruler" | "cross"} Tool */
+/** @typedef {"window" | "pan" | "zoom" | "ruler" | "cross" | "box"} Tool */
 
 /**
  * @typedef {object} Hand What a pane's pointer does; places in CSS pixels from the canvas's corner.
@@ -14,6 +14,7 @@
  * @property {(pane: string, slices: number) => boolean} scroll whether there are slices to scroll
  * @property {(pane: string) => void} double
  * @property {(share: number) => void} divide of the pane's width left of the swipe's divider
+ * @property {(channel: number) => void} choose a modality of a volume
  * @property {() => Tool} tool
  */
 

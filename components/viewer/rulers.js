@@ -2,6 +2,7 @@
 // Functions give the next state; every change can be undone.
 
 import { filmToScreen } from "./affine.js";
+import { drawLabel } from "./marks.js";
 
 /** @typedef {{row: number, column: number}} Spot film indices */
 /** `where` of a volume: its plane and slice. @typedef {{pane: string, where: string, ends: [Spot, Spot]}} Ruler */
@@ -10,9 +11,17 @@ import { filmToScreen } from "./affine.js";
 
 const REMEMBERED_CHANGES = 50;
 
+/** What was drawn before a change. @typedef {{rulers: Ruler[], box: import("./boxes.js").Box | null}} Drawn */
+
+/** A change begins that can be undone. @param {State} state @returns {State} */
+export function withPast(state) {
+  const { rulers, box } = state;
+  return { ...state, past: [...state.past, { rulers, box }].slice(-REMEMBERED_CHANGES) };
+}
+
 /** @param {State} state @param {Ruler[]} rulers @param {State["chosenRuler"]} chosenRuler @returns {State} */
 function changed(state, rulers, chosenRuler) {
-  return { ...state, rulers, chosenRuler, past: [...state.past, state.rulers].slice(-REMEMBERED_CHANGES) };
+  return { ...withPast(state), rulers, chosenRuler };
 }
 
 /** A new ruler whose second end is in the hand. @param {State} state @param {string} pane @param {Spot} from @param {Spot} to
@@ -48,7 +57,7 @@ export function withoutRuler(state) {
 /** As it was before the last change. @param {State} state @returns {State} */
 export function withUndone(state) {
   if (!state.past.length) return state;
-  return { ...state, rulers: state.past[state.past.length - 1], past: state.past.slice(0, -1), chosenRuler: null };
+  return { ...state, ...state.past[state.past.length - 1], past: state.past.slice(0, -1), chosenRuler: null, grip: null };
 }
 
 /** Rulers seen in a pane: all where panes are linked, else its own; of a volume those of its plane and slice.
@@ -104,14 +113,5 @@ export function drawRuler(context, view, { ends }, text, isChosen, ratio) {
     context.strokeStyle = colour;
     context.stroke(path);
   }
-  context.font = `${11 * ratio}px sans-serif`;
-  const room = context.measureText(text).width;
-  const x = Math.min(Math.max(to.x + 8 * ratio, 4 * ratio), view.width - room - 4 * ratio);
-  const y = Math.min(Math.max(to.y - 6 * ratio, 14 * ratio), view.height - 6 * ratio);
-  context.lineWidth = 3 * ratio;
-  context.lineJoin = "round";
-  context.strokeStyle = "#000000";
-  context.strokeText(text, x, y);
-  context.fillStyle = isChosen ? "#ffe27a" : "#ffffff";
-  context.fillText(text, x, y);
+  drawLabel(context, view, text, to.x + 8 * ratio, to.y - 6 * ratio, isChosen ? "#ffe27a" : "#ffffff", ratio);
 }

@@ -57,6 +57,21 @@ void main() {
   uint grey = x.a * y.a > 0.0 ? entry(greys, codeAt(x, y)) : 0u;
 `;
 
+/** Regions over what is painted: what stays of a pixel and what comes to it, by the regions that it lies in. */
+export const REGIONS = `${HEAD}
+uniform usampler2D map;
+uniform sampler2D mapCells;
+uniform sampler2D fills;
+
+void main() {
+  ivec2 at = ivec2(int(gl_FragCoord.x), height - 1 - int(gl_FragCoord.y));
+  vec4 x = texelFetch(mapCells, ivec2(at.x, 0), 0);
+  vec4 y = texelFetch(mapCells, ivec2(at.y, 1), 0);
+  if (x.r < 0.0 || y.r < 0.0) discard;
+  vec4 fill = texelFetch(fills, ivec2(int(sampleAt(map, x.r, y.r)), 0), 0);
+  pixel = vec4(fill.gba / 255.0, 1.0 - fill.r);
+}`;
+
 /** The film alone. */
 export const FILM_ALONE = `${HEAD}${FILM}
   show(grey, grey, grey);

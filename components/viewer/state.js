@@ -28,18 +28,22 @@ import { fitScale, screenToFilm } from "./affine.js";
  * @property {boolean} smooth
  * @property {"none" | "pass" | "clamp"} filterMode @property {number} filterLow @property {number} filterHigh
  * @property {"output" | "blocks"} filterAt on the final map, or inside the propagation
+ * @property {number} fill opacity of a volume's regions, 0 for outlines alone @property {boolean} fillsMaps over maps too
  */
 
 /**
  * @typedef {object} State
  * @property {Settings} settings @property {Look} look @property {Record<string, Look>} looks by pane, when not linked
- * @property {boolean} linked @property {"window" | "pan" | "zoom" | "ruler" | "cross"} tool @property {string} active
+ * @property {boolean} linked @property {import("./pointer.js").Tool} tool @property {string} active
  * @property {string | null} maximised @property {boolean} overlaysHidden @property {Record<string, boolean>} hidden
  * @property {boolean} blinking @property {boolean} helpOpen
  * @property {boolean} swiping the active pane shows its neighbour right of the divider @property {number} divider share
  * @property {boolean} magnifying
  * @property {import("./rulers.js").Ruler[]} rulers @property {{at: number, end: number} | null} chosenRuler the end in the hand
- * @property {import("./rulers.js").Ruler[][]} past rulers before each change
+ * @property {import("./rulers.js").Drawn[]} past what was drawn before each change
+ * @property {import("./boxes.js").Box | null} box of a volume @property {import("./boxes.js").Grip | null} grip the part of it in the hand
+ * @property {Record<string, boolean>} regionsHidden by name
+ * @property {string[]} picks what the page answers to: "voxel", "box" @property {import("./planes.js").Index | null} asked the voxel it was asked about
  * @property {import("./volumestate.js").VolumeState | null} volume null for a film
  */
 
@@ -57,6 +61,8 @@ export const DEFAULT_SETTINGS = Object.freeze({
   filterLow: 0,
   filterHigh: 1,
   filterAt: "output",
+  fill: 0.3,
+  fillsMaps: false,
 });
 
 /** Magnitudes down to this share of the greatest still show at the default threshold, and may share its scale. */
@@ -89,6 +95,11 @@ export function firstState(shape, preset, given) {
     rulers: [],
     chosenRuler: null,
     past: [],
+    box: null,
+    grip: null,
+    picks: [],
+    regionsHidden: {},
+    asked: null,
     volume: null,
   };
 }

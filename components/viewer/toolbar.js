@@ -5,7 +5,7 @@ import {
 } from "./controls.js";
 import { tooltip } from "./input.js";
 import { colourTables } from "./luts.js";
-import { element } from "./nodes.js";
+import { element, setShown } from "./nodes.js";
 import { VolumeTools } from "./volumetools.js";
 
 /** @typedef {import("./state.js").State} State */
@@ -71,6 +71,9 @@ export class Toolbar {
       (value) => wishes.change({ scale: /** @type {Settings["scale"]} */ (value) }),
     );
     this.smooth = check("Smooth", "Interpolate maps between their cells; a smooth map hides its resolution", (value) => wishes.change({ smooth: value }));
+    this.fill = slider("Fill", (value) => wishes.change({ fill: value }));
+    this.fillsMaps = check("Over maps too", "Fill regions over maps as well, which tints the maps' colours", (value) => wishes.change({ fillsMaps: value }));
+    this.regions = unfolding("Regions", [["Opacity", this.fill.label], ["Panes", this.fillsMaps.label]]);
     this.look = unfolding("Colours", [["Colours", this.colours], ["Sign", this.sign], ["Scale", this.scale], ["Cells", this.smooth.label]]);
     this.filter = choice("Filter", [["none", "No filter"], ["pass", "Pass"], ["clamp", "Clamp"]], (value) => {
       wishes.change({ filterMode: /** @type {Settings["filterMode"]} */ (value) });
@@ -103,7 +106,7 @@ export class Toolbar {
       group("Place", ...buttons("Place"), this.turn.root),
       group("Grey scale", this.preset, this.window.label, this.level.label),
       group("Panes", ...buttons("Panes")),
-      group("Overlay", this.threshold.label, this.opacity.label, this.look.root),
+      group("Overlay", this.threshold.label, this.opacity.label, this.look.root, this.regions.root),
       group("Filter", this.filter, this.ends.root, this.at),
       group("Viewer", ...buttons("Viewer")),
     );
@@ -111,13 +114,14 @@ export class Toolbar {
 
   /** Fold what is unfolded; whether there was something. */
   fold() {
-    return this.look.fold() || this.turn.fold();
+    return this.look.fold() || this.regions.fold() || this.turn.fold();
   }
 
   /** @param {State} state @param {import("./state.js").Look} look of the active pane @param {import("./film.js").Film | null} film in it
-   * @param {import("./film.js").CaseData} given @param {import("./cells.js").Seen | null} seen in it */
-  show(state, look, film, given, seen) {
+   * @param {import("./film.js").CaseData} given @param {import("./cells.js").Seen | null} seen in it @param {boolean} hasRegions */
+  show(state, look, film, given, seen, hasRegions) {
     const { settings } = state;
+    setShown(this.regions.root, hasRegions && state.volume !== null);
     if (film && film.presets !== this.offered) this.offer(film.presets, film.range);
     this.volume.show(state, given, seen);
     const { grey, place } = look;
@@ -127,6 +131,8 @@ export class Toolbar {
     setNumber(this.centreText, grey.center);
     setSlider(this.threshold, settings.threshold, settings.threshold.toFixed(2));
     setSlider(this.opacity, settings.opacity, settings.opacity.toFixed(2));
+    setSlider(this.fill, settings.fill, settings.fill.toFixed(2));
+    this.fillsMaps.input.checked = settings.fillsMaps;
     setRange(this.ends, [settings.filterLow, settings.filterHigh]);
     this.colours.value = settings.colours;
     this.sign.value = settings.sign;

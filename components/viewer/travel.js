@@ -67,17 +67,17 @@ export function settlePointer(viewer) {
  * @param {Record<number, import("./luts.js").Grey>} greys of the modalities that are known @returns {Partial<State>}
  */
 export function volumePart({ case: given, settings }, before, greys) {
-  if (given.kind !== "volume") return { volume: null };
+  if (given.kind !== "volume") return { volume: null, box: null, grip: null, asked: null };
   const look = { ...before.look, places: wholePlanes(given), greys: { ...greys } };
   const volume = firstVolume(given, settings.volume ?? {}, before.volume);
-  return { volume, look, looks: {}, maximised: null, rulers: [], chosenRuler: null, past: [] };
+  return { volume, look, looks: {}, maximised: null, rulers: [], chosenRuler: null, past: [], box: null, grip: null, asked: null };
 }
 
 /** A state to begin with, of a film or a volume. @param {import("./viewer.js").ViewerData} data @param {import("./state.js").Preset} preset
  * @param {Record<number, import("./luts.js").Grey>} greys @returns {State} */
 export function freshState(data, preset, greys) {
-  const { sentences: _, volume: __, ...given } = data.settings;
-  const state = firstState(data.case.shape, preset, given);
+  const { sentences: _, volume: __, picks = [], ...given } = data.settings;
+  const state = { ...firstState(data.case.shape, preset, given), picks };
   return { ...state, ...volumePart(data, state, greys) };
 }
 

@@ -26,7 +26,7 @@ import { positionOf } from "./volumestate.js";
 /**
  * @typedef {object} ViewerData
  * @property {string} key @property {import("./film.js").CaseData} case @property {PaneData[]} panes
- * @property {{name: string, url: string}[]} contours @property {Partial<Settings> & {sentences?: boolean, volume?: Partial<VolumeState>}} settings
+ * @property {{name: string, url: string}[]} contours @property {Partial<Settings> & {sentences?: boolean, volume?: Partial<VolumeState>, picks?: string[]}} settings
  */
 /** @typedef {import("./volumestate.js").VolumeState} VolumeState */
 
@@ -47,7 +47,7 @@ export class Viewer {
     this.arrivals = new Arrivals(() => this.schedule());
     this.drawings = new Drawings(this.root, () => this.schedule());
     this.board = new Board(this.arrivals, () => this.schedule(), this.drawings);
-    this.foot = new Foot();
+    this.foot = new Foot((act, name) => this.act(act, name));
     this.toolbar = new Toolbar({
       act: (act, argument) => this.act(act, argument),
       change: (change) => this.set({ ...this.state, settings: { ...this.state.settings, ...change } }),
@@ -75,6 +75,8 @@ export class Viewer {
     this.asked = "null";
     /** @type {(name: string, value: unknown) => void} */
     this.setStateValue = () => {};
+    /** @type {(name: string, value: unknown) => void} */
+    this.setTriggerValue = () => {};
     this.frame = 0;
     this.blinkTimer = 0;
     this.blinkOn = false;
@@ -95,9 +97,11 @@ export class Viewer {
 
   // What comes from Python
 
-  /** @param {ViewerData} data @param {(name: string, value: unknown) => void} setStateValue */
-  update(data, setStateValue) {
+  /** @param {ViewerData} data @param {(name: string, value: unknown) => void} setStateValue kept by the server
+   * @param {(name: string, value: unknown) => void} setTriggerValue told once */
+  update(data, setStateValue, setTriggerValue) {
     this.setStateValue = setStateValue;
+    this.setTriggerValue = setTriggerValue;
     const isFirst = this.data === null;
     const isNewCase = this.data?.case.digest !== data.case.digest;
     this.data = data;
@@ -106,6 +110,7 @@ export class Viewer {
       if (known) this.state = { ...known.state, helpOpen: false, blinking: false };
       else this.state = freshState(data, NO_WINDOW, this.greys);
     }
+    this.state = { ...this.state, picks: data.settings.picks ?? [] };
     this.foot.tell(data.contours, data.settings.sentences !== false);
     if (isNewCase) this.openCase(data);
     this.arrange(data);
@@ -258,7 +263,7 @@ export class Viewer {
     const start = performance.now();
     if (this.state.volume) this.arrange(this.data);
     settlePointer(this);
-    this.toolbar.show(this.state, this.lookOf(this.state.active), this.filmIn(this.state.active), this.data.case, this.board.seenIn(this.state.active));
+    this.toolbar.show(this.state, this.lookOf(this.state.active), this.filmIn(this.state.active), this.data.case, this.board.seenIn(this.state.active), this.data.contours.length > 0);
     setShown(this.help, this.state.helpOpen);
     const painted = this.board.paint({
       data: this.data,

@@ -2,6 +2,7 @@
 // while there is room, so that a slice is cut in the browser. Beyond the cap what was not looked at for longest goes.
 
 import { Pyramid } from "./draw2d.js";
+import { fillSheetOf } from "./fills.js";
 import { filmOf } from "./film.js";
 import { stepsOfHalves } from "./half.js";
 import { mapSheetOf, nearestSlice, outlineOf, projectionOf, sliceOf, unpacked } from "./planes.js";
@@ -15,7 +16,7 @@ import { planeNamed } from "./volumestate.js";
 /** @typedef {{codes: Uint8Array | Uint16Array, film: Film}} Channel */
 /** @typedef {{value: unknown, bytes: number, frame: number}} Held value null while it comes */
 
-/** Slices, projections and outlines that are kept beside the volumes. */
+/** Slices, projections and outlines that are kept beside the volumes, and beyond it those that a frame shows. */
 const MOST_SHEETS = 96;
 
 export class VolumeArrivals {
@@ -29,7 +30,7 @@ export class VolumeArrivals {
     this.contours = [];
     /** By address, what was not looked at for longest first. @type {Map<string, Held>} */
     this.held = new Map();
-    /** @type {Map<string, unknown>} */
+    /** @type {Map<string, {made: unknown, frame: number}>} */
     this.sheets = new Map();
     this.frame = 0;
     /** @type {(film: Film, channel: number) => void} */
@@ -54,7 +55,9 @@ export class VolumeArrivals {
     for (const url of this.held.keys()) if (!inUse.has(url)) this.held.delete(url);
   }
 
+  /** What the last frame did not show makes room for what it asked for, before that comes. */
   startFrame() {
+    this.makeRoom();
     this.frame += 1;
   }
 
@@ -123,20 +126,43 @@ export class VolumeArrivals {
     if (!given || !seen) return [];
     const plane = planeNamed(given, seen.plane);
     return this.contours.map(({ url }) => {
-      const mask = this.look(url, (bytes) => unpacked(new Uint8Array(bytes), voxelsOf(given.shape)));
-      if (!(mask instanceof Uint8Array)) return new Float32Array(0);
+      const mask = this.maskOf(url);
+      if (!mask) return new Float32Array(0);
       return this.sheet(`${url} ${plane.name} ${seen.slice}`, () => outlineOf(sliceOf(mask, given.shape, plane, seen.slice), plane.shape[0], plane.shape[1]));
     });
   }
 
+  /** Which regions every sample of what is seen lies in; null where it meets none. @param {Seen | null} seen
+   * @returns {import("./fills.js").FillLayer | null} */
+  fillIn(seen) {
+    const { given } = this;
+    if (!given || !seen || !this.contours.length) return null;
+    const masks = this.contours.map(({ url }) => this.maskOf(url));
+    const key = `filled ${this.contours.map(({ url }, at) => (masks[at] ? url : "")).join()} ${seen.plane} ${seen.slice}`;
+    const plane = planeNamed(given, seen.plane);
+    const sheet = this.sheet(key, () => {
+      const slices = masks.map((mask) => mask && sliceOf(mask, given.shape, plane, seen.slice));
+      return fillSheetOf(slices, plane.shape[0], plane.shape[1]);
+    });
+    return sheet && { key, sheet };
+  }
+
   // What is held
+
+  /** A region's samples, 1 inside; null while they come. @param {string} url */
+  maskOf(url) {
+    const { given } = this;
+    const mask = given && this.look(url, voxelsOf(given.shape), (bytes) => unpacked(new Uint8Array(bytes), voxelsOf(given.shape)));
+    return mask instanceof Uint8Array ? mask : null;
+  }
 
   /** @param {number} at @returns {Channel | null} */
   channelOf(at) {
     const { given } = this;
     const channel = given?.channels[at];
     if (!given || !channel) return null;
-    const found = this.look(channel.samples.url, (bytes) => {
+    const bytesEach = channel.samples.type === "uint8" ? 1 : 2;
+    const found = this.look(channel.samples.url, bytesEach * voxelsOf(given.shape), (bytes) => {
       const codes = codesIn(bytes, channel.samples.type);
       if (codes.length !== voxelsOf(given.shape)) throw new Error("The volume came incomplete. Reload the page.");
       const film = filmOf({ ...given, ...channel, shape: [1, codes.length] }, codes, null);
@@ -150,7 +176,7 @@ export class VolumeArrivals {
   /** @param {PaneData["map"]} map @param {Seen} seen @returns {Uint16Array | null} */
   stepsOf(map, { channel }) {
     if (!map) return null;
-    const steps = this.look(channelOfMap(map, channel).url, (bytes) => {
+    const steps = this.look(channelOfMap(map, channel).url, 2 * voxelsOf(map.shape), (bytes) => {
       const codes = new Uint16Array(bytes);
       if (codes.length !== voxelsOf(map.shape)) throw new Error("The map came incomplete. Reload the page.");
       return stepsOfHalves(codes, codes);
@@ -159,8 +185,8 @@ export class VolumeArrivals {
   }
 
   /** What was made of the bytes at an address: null while they come, an Error where they do not. @param {string} url
-   * @param {(bytes: ArrayBuffer) => unknown} make @returns {unknown} */
-  look(url, make) {
+   * @param {number} expected bytes that will be kept @param {(bytes: ArrayBuffer) => unknown} make @returns {unknown} */
+  look(url, expected, make) {
     const known = this.held.get(url);
     if (known) {
       known.frame = this.frame;
@@ -169,23 +195,23 @@ export class VolumeArrivals {
       return known.value;
     }
     /** @type {Held} */
-    const coming = { value: null, bytes: 0, frame: this.frame };
+    const coming = { value: null, bytes: expected, frame: this.frame };
     this.held.set(url, coming);
+    this.arrived();
     freshBytesAt(url)
       .then((bytes) => {
         if (this.held.get(url) !== coming) return;
         coming.value = make(bytes);
-        coming.bytes = coming.value instanceof Uint8Array ? coming.value.byteLength : bytes.byteLength;
-        this.makeRoom();
       })
       .catch((/** @type {Error} */ problem) => {
         coming.value = problem;
+        coming.bytes = 0;
       })
       .then(this.arrived);
     return null;
   }
 
-  /** Let go of what the last frame did not show, the oldest first, until the cap holds. */
+  /** Let go of what the last frame did not show, the oldest first, until what is there and what comes fit the cap. */
   makeRoom() {
     let bytes = [...this.held.values()].reduce((sum, held) => sum + held.bytes, 0);
     for (const [url, held] of this.held) {
@@ -198,14 +224,16 @@ export class VolumeArrivals {
 
   /** A slice and the like, cut once while it is looked at. @template Made @param {string} key @param {() => Made} make @returns {Made} */
   sheet(key, make) {
-    const found = /** @type {Made | undefined} */ (this.sheets.get(key)) ?? make();
+    const known = /** @type {{made: Made, frame: number} | undefined} */ (this.sheets.get(key));
+    const found = known ?? { made: make(), frame: 0 };
+    found.frame = this.frame;
     this.sheets.delete(key);
     this.sheets.set(key, found);
-    for (const oldest of this.sheets.keys()) {
-      if (this.sheets.size <= MOST_SHEETS) break;
+    for (const [oldest, { frame }] of this.sheets) {
+      if (this.sheets.size <= MOST_SHEETS || frame >= this.frame) break;
       this.sheets.delete(oldest);
     }
-    return found;
+    return found.made;
   }
 }
 

@@ -18,6 +18,7 @@ from components.viewer.halving import halved_mask, halved_samples, strongest
 from components.viewer.packing import Send, once, packed
 from components.viewer.pane import Pane
 from xai_core.case import Case, Region
+from xai_core.modalities import shares
 from xai_core.planes import Plane, planes_of
 from xai_core.render import case_sheet, map_sheet
 
@@ -61,6 +62,9 @@ def volume_parts(
         "voi": None,
         "notes": notes,
         "mostBytes": MOST_BYTES,
+        "regionBytes": len(contours) * int(np.prod(shown.space)),
+        "wholeShape": list(case.space),
+        "halving": 2**times,
     }
     maps = [pane and _map(pane, len(case.channels), times, send) for pane in own]
     return part, maps, [_region(region, times, send) for region in contours]
@@ -144,10 +148,19 @@ def _map(pane: Pane, channels: int, times: int, send: Send) -> dict[str, Any]:
         "url": parts[0]["url"],
         "scale": max(each["scale"] for each in parts),
         "channels": parts,
+        "shares": once(values, "shares", lambda: _shares(cells)),
         "shape": list(grid.shape),
         "gridScale": [float(step) for step in grid.scale],
         "gridOffset": [float(start) for start in grid.offset],
     }
+
+
+def _shares(cells: NDArray[Any]) -> list[float] | None:
+    """How much of a map (C, d, h, w) lies on each modality; ``None`` where it does not tell them apart or is zero."""
+    if len(cells) < 2:
+        return None
+    found = shares(np.nan_to_num(cells, posinf=0.0, neginf=0.0))
+    return None if np.isnan(found).any() else [round(float(share), 4) for share in found]
 
 
 def _region(region: Region, times: int, send: Send) -> dict[str, Any]:

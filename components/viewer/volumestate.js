@@ -88,10 +88,10 @@ export function whereOf(seen) {
   return seen ? `${seen.plane} ${seen.slice}` : "";
 }
 
-/** Where the crosshair stands in what is seen; null in a slice that it does not meet. @param {CaseData} given
- * @param {VolumeState | null} volume @param {import("./cells.js").Seen | null} seen */
-export function crosshairIn(given, volume, seen) {
-  if (!volume || !seen) return null;
-  const [slice, row, column] = hungPlace(planeNamed(given, seen.plane), given.shape, volume.cursor);
+/** Where an array index stands in what is seen; null in a slice that it does not meet. @param {CaseData} given
+ * @param {Index | null | undefined} index @param {import("./cells.js").Seen | null} seen */
+export function placeIn(given, index, seen) {
+  if (!index || !seen) return null;
+  const [slice, row, column] = hungPlace(planeNamed(given, seen.plane), given.shape, index);
   return slice === seen.slice ? { row, column } : null;
 }

@@ -29,7 +29,9 @@ const style = document.createElement("style");
 style.textContent = await (await fetch("viewer.css")).text();
 parent.append(style);
 const data = await (await fetch("data.json")).json();
-window.unmount = mount({ data, parentElement: parent, setStateValue: () => {} });
+window.told = [];
+const setTriggerValue = (name, value) => window.told.push([name, value]);
+window.unmount = mount({ data, parentElement: parent, setStateValue: () => {}, setTriggerValue });
 </script>"""
 
 
@@ -45,6 +47,30 @@ def show(
 ) -> dict[str, Any]:
     """Mount the viewer and wait until every pane is painted; the data it was given. ``search``: the address's query,
     ``count``: how many panes, where it is not one for the image and one a map."""
+    files, data = files_of(monkeypatch, case, panes, settings, contours)
+
+    def answer(route: Route) -> None:
+        found = files.get(route.request.url.split("?")[0].removeprefix(ORIGIN))
+        if found is None:
+            route.fulfill(status=404)
+        else:
+            route.fulfill(content_type=found[0], body=found[1])
+
+    page.unroute_all()
+    page.route(f"{ORIGIN}**", answer)
+    page.goto(f"{ORIGIN}{search}")
+    ready(page, count or len(panes) + 1)
+    return data
+
+
+def files_of(
+    monkeypatch: pytest.MonkeyPatch,
+    case: Case,
+    panes: Sequence[Pane],
+    settings: dict[str, Any],
+    contours: Sequence[Region] = (),
+) -> tuple[dict[str, tuple[str, bytes]], dict[str, Any]]:
+    """What the page asks for: by name its type and content; and the data it is given."""
     files: dict[str, tuple[str, bytes]] = {
         "": ("text/html", PAGE.encode()),
         "viewer.js": ("text/javascript", script().encode()),
@@ -60,31 +86,29 @@ def show(
     monkeypatch.setattr(sys.modules[payload.__module__], "get_instance", lambda: media)
     data = payload(case, panes, "mounted", settings, contours)
     files["data.json"] = ("application/json", json.dumps(data).encode())
+    return files, data
 
-    def answer(route: Route) -> None:
-        found = files.get(route.request.url.split("?")[0].removeprefix(ORIGIN))
-        if found is None:
-            route.fulfill(status=404)
-        else:
-            route.fulfill(content_type=found[0], body=found[1])
 
-    page.unroute_all()
-    page.route(f"{ORIGIN}**", answer)
-    page.goto(f"{ORIGIN}{search}")
+def ready(page: Page, count: int, seconds: float = 60) -> None:
+    """Wait until so many panes are there and painted."""
     page.wait_for_function(
         "n => { const panes = [...document.getElementById('host').shadowRoot.querySelectorAll('[data-pane]')];"
         " return panes.length === n && panes.every((pane) => pane.dataset.state === 'ready'); }",
-        arg=count or len(panes) + 1,
+        arg=count,
         polling=50,
-        timeout=60_000,
+        timeout=seconds * 1000,
     )
     painted(page)
-    return data
 
 
 def painted(page: Page) -> None:
     """Wait until what was asked for is on the canvases."""
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def told(page: Page, name: str) -> list[Any]:
+    """What the viewer has told the server of an event, message by message."""
+    return [value for event, value in page.evaluate("() => window.told") if event == name]
 
 
 def painter(page: Page) -> str:

@@ -1,6 +1,7 @@
-"""A page with the viewer alone: a made-up head of two modalities with maps and regions, in a moment and without a model.
+"""A page with the viewer alone: a made-up head of up to four modalities with maps and regions, in a moment and without a model.
 
-``streamlit run tests/browser/stage_volume.py``, then ``?maps=3&layout=planes&plane=axial&focus=map-0&slices=40&side=160``.
+``streamlit run tests/browser/stage_volume.py``, then ``?maps=3&layout=planes&plane=axial&focus=map-0&slices=40&side=160&picks=voxel``;
+``&columns=136&modalities=4`` for a grid that is not square and for more modalities.
 The head is stored with flipped, oblique and anisotropic axes, its lesion lies on the patient's left.
 """
 
@@ -17,30 +18,33 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+import xai_core as xc
 from components import viewer
 from xai_core.case import Case, Geometry, Region, Window, digest_of
 
 FIELD_MM = (150.0, 220.0, 190.0)
+NAMES = ("FLAIR", "T1", "T2", "T1ce")
+Size = tuple[int, int, int, int]
 LESION_MM = np.array([35.0, 15.0, 25.0])
 TILT = np.deg2rad(8)
 
 
-def affine_of(slices: int, side: int) -> NDArray[np.float64]:
+def affine_of(slices: int, rows: int, columns: int) -> NDArray[np.float64]:
     """Slices to the head, rows to the front and columns to the right, nodding by 8 degrees, about the field's middle."""
-    steps = np.array([FIELD_MM[0] / slices, FIELD_MM[1] / side, FIELD_MM[2] / side])
+    steps = np.array([FIELD_MM[0] / slices, FIELD_MM[1] / rows, FIELD_MM[2] / columns])
     nod = np.array([[1, 0, 0], [0, np.cos(TILT), -np.sin(TILT)], [0, np.sin(TILT), np.cos(TILT)]])
     axes = nod @ np.array([[0, 0, -1.0], [0, -1.0, 0], [1.0, 0, 0]]) * steps
     found = np.eye(4)
     found[:3, :3] = axes
-    found[:3, 3] = -axes @ (np.array([slices, side, side]) - 1) / 2
+    found[:3, 3] = -axes @ (np.array([slices, rows, columns]) - 1) / 2
     return found
 
 
 @cache
-def head(slices: int, side: int) -> tuple[Case, NDArray[np.float64]]:
+def head(slices: int, rows: int, columns: int, modalities: int) -> tuple[Case, NDArray[np.float64]]:
     """The case, and every sample's distance from the lesion's middle in mm."""
-    affine = affine_of(slices, side)
-    index = np.stack(np.meshgrid(np.arange(slices), np.arange(side), np.arange(side), indexing="ij"), axis=-1)
+    affine = affine_of(slices, rows, columns)
+    index = np.stack(np.meshgrid(np.arange(slices), np.arange(rows), np.arange(columns), indexing="ij"), axis=-1)
     place = index @ affine[:3, :3].T + affine[:3, 3]
     x, y, z = np.moveaxis(place, -1, 0)
     skull = np.sqrt((x / 72) ** 2 + (y / 92) ** 2 + (z / 70) ** 2)
@@ -54,30 +58,33 @@ def head(slices: int, side: int) -> tuple[Case, NDArray[np.float64]]:
     noise = np.random.default_rng(5).normal(0, 18, tissue.shape)
     flair = np.clip(tissue + 700 * (nose) + 650 * (away < 14) + noise, 0, None)
     t1 = np.clip(1100 - 0.9 * tissue - 250 * (away < 14) + noise, 0, None) * ((skull < 1) | nose)
-    pixels = np.stack([flair, t1]).astype(np.uint16)
-    facts = {"modality": "MR", "windows": (Window("FLAIR", 600, 1300), Window("T1", 500, 1000)), "simulated": True}
-    return Case("volume", ("FLAIR", "T1"), pixels, Geometry(affine=affine), facts, digest_of(pixels, "volume")), away
+    t2 = np.where(ventricles < 1, 1300, flair)
+    pixels = np.stack([flair, t1, t2, t1 + 500 * (np.abs(away - 12) < 3)][:modalities]).astype(np.uint16)
+    windows = tuple(Window(name, 550, 1200) for name in NAMES[:modalities])
+    facts = {"modality": "MR", "windows": windows, "simulated": True}
+    return Case("volume", NAMES[:modalities], pixels, Geometry(affine=affine), facts, digest_of(pixels, "volume")), away
 
 
 @cache
-def relevance(slices: int, side: int, number: int) -> NDArray[np.float32]:
+def relevance(size: Size, number: int) -> NDArray[np.float32]:
     """A map for each modality, hot around the lesion."""
-    case, away = head(slices, side)
+    case, away = head(*size)
     random = np.random.default_rng(100 + number)
     hot = np.exp(-((away / (14 + 4 * number)) ** 2))
     noise = 0.12 * random.normal(size=away.shape)
-    return np.asarray(np.stack([hot + noise, 0.4 * hot - 0.2 + noise]) * (case.pixels > 0), np.float32)
+    parts = [weight * hot - less + noise for weight, less in ((1.0, 0.0), (0.4, 0.2), (0.7, 0.0), (0.2, 0.0))]
+    return np.asarray(np.stack(parts[: size[3]]) * (case.pixels > 0), np.float32)
 
 
-def pane(slices: int, side: int, number: int) -> viewer.Pane:
+def pane(size: Size, number: int) -> viewer.Pane:
     grid: dict[str, Any] = {"grid_scale": (1.0, 1.0, 1.0), "grid_offset": (0.0, 0.0, 0.0)}
-    values = relevance(slices, side, number)
+    values = relevance(size, number)
     return viewer.Pane(id=f"map-{number}", title=f"Map {number}", lines=("lesion",), map=values, unit="logit", **grid)
 
 
 @cache
-def regions(slices: int, side: int) -> tuple[Region, Region]:
-    _, away = head(slices, side)
+def regions(size: Size) -> tuple[Region, Region]:
+    _, away = head(*size)
     shifted = np.roll(away, 3, axis=2)
     return Region(shifted < 12, "prediction"), Region(away < 14, "truth")
 
@@ -85,12 +92,19 @@ def regions(slices: int, side: int) -> tuple[Region, Region]:
 st.set_page_config(layout="wide")
 st.html(Path(viewer.__file__).parents[1] / "style.css")
 asked = st.query_params
-size = int(asked.get("slices", 40)), int(asked.get("side", 160))
+rows = int(asked.get("side", 160))
+size = int(asked.get("slices", 40)), rows, int(asked.get("columns", rows)), int(asked.get("modalities", 2))
 start = {name: asked[name] for name in ("plane", "layout", "focus") if name in asked}
-viewer.show(
+events = viewer.show(
     head(*size)[0],
-    [pane(*size, number) for number in range(int(asked.get("maps", 3)))],
+    [pane(size, number) for number in range(int(asked.get("maps", 3)))],
     key="viewer",
-    settings={"volume": start},
-    contours=regions(*size),
+    settings={"volume": start, "picks": asked.get_all("picks")},
+    contours=regions(size),
 )
+if asked.get_all("picks"):
+    told = st.session_state.setdefault("told", [])
+    told.extend(event for event in (events.voxel, events.box) if event is not None)
+    regions_told = [xc.read_region(event.boxes, head(*size)[0]) for event in told if event.boxes]
+    st.text("told: " + " ".join(str(int(region.mask.sum())) for region in regions_told))
+    st.button("Again")

@@ -153,3 +153,15 @@ def test_by_modality_needs_several_and_something_to_put_there(fill: str) -> None
         module, x = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.Flatten()).double().eval(), x[:, :1]
     with pytest.raises(xc.LightboxError, match="modality"):
         xc.attribute(module, x, explainer="occlusion", target=1, by="modality", fill=fill)
+
+
+def test_a_volume_is_hidden_in_blocks_of_a_quarter_side_by_side() -> None:
+    module, x = small("plain3d")
+    one = torch.nn.functional.interpolate(x[:1], size=(8, 8, 12), mode="nearest")
+    found = xc.attribute(module, one, explainer="occlusion", target=1)
+    assert found.facts["windows"] == 64
+    block = (slice(None), slice(None), slice(2, 4), slice(4, 6), slice(9, 12))
+    hidden = one.clone()
+    hidden[block] = mean_of(one)[block]
+    lost = (module(one) - module(hidden))[0, 1].detach()
+    assert deviation(found.relevance[block], lost.expand_as(one[block])) < 1e-9

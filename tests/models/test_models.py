@@ -133,3 +133,9 @@ def test_the_command_line_writes_a_map_a_picture_and_a_sidecar(tmp_path: Path) -
     assert np.load(row["files"]["npy"]).shape == (1, *xc.read_case(sample).space)
     assert cv2.imread(row["files"]["png"]) is not None
     assert "Nih" not in Path(row["files"]["json"]).read_text()
+
+
+@pytest.mark.parametrize("name", [card.name for card in xc.models() if card.shipped and card.target_layers])
+def test_the_layers_that_a_card_offers_are_the_networks(name: str) -> None:
+    model = xc.load_model(name, "cpu")
+    assert {model.card.target_layer, *model.card.target_layers} <= set(dict(model.module.named_modules()))

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+import xai_core as xc
 from tests.matrix import checkpoints as oracles
 from tests.models.test_models import film
 from tests.networks import smooth
@@ -75,6 +76,16 @@ def test_a_meshnet_finds_the_tissue_volumes_of_its_card(shared: Path) -> None:
     # the card says 729 ml of grey matter, the folder's README 727 of the same net and head
     assert float(millilitres[1]) == pytest.approx(white, rel=0.005)
     assert float(millilitres[2]) == pytest.approx(grey, rel=0.005)
+
+
+def test_a_meshnet_is_given_the_very_samples_that_its_authors_give(shared: Path) -> None:
+    """LIA at 1 mm, whatever order the reader keeps: the tensor is the file's own array of i, j, k, brought to 0..1."""
+    found = opened(shared, "meshnet/tissue_gwm_5ch")
+    path = shared / "mri" / "head" / "head_t1_1mm.nii.gz"
+    values = np.asarray(nibabel.load(path).dataobj, np.float32)
+    prepared = Model(found.card, found.module, "cpu", found.card.sha256).prepare(xc.read_case(path))
+    expected = (values - values.min()) / (values.max() - values.min())
+    np.testing.assert_allclose(prepared.tensor[0, 0].numpy(), expected, atol=1e-6)
 
 
 def test_the_brain_net_is_right_as_often_as_its_card_says(shared: Path) -> None:

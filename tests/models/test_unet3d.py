@@ -9,6 +9,7 @@ import xai_core as xc
 from tests.networks import randomised, smooth
 from xai_core.models.architectures import build
 from xai_core.models.card import Card, InputSpec
+from xai_core.models.card_text import spelled_size
 from xai_core.models.networks.unet3d import UNet3d
 from xai_core.models.shelf import card_of
 
@@ -60,7 +61,9 @@ def test_options_that_make_no_network_are_refused(options: dict[str, object]) ->
 def test_a_card_may_leave_the_size_of_a_volume_free_where_it_names_a_spacing() -> None:
     table = {"name": "net", "architecture": "unet3d", "modality": "MR", "labels": ["Lesion"], "channels": ["FLAIR"]}
     given = {"size": [0, 0, 0], "intensity": "head-zscore", "crop": "head"}
-    assert card_of({**table, "input": {**given, "spacing_mm": [1.5, 1.5, 1.5]}}).input.size == (0, 0, 0)
+    spec = card_of({**table, "input": {**given, "spacing_mm": [1.5, 1.5, 1.5]}}).input
+    assert spec.size == (0, 0, 0)
+    assert spelled_size(spec) == "1 x free x free x free at 1.5 x 1.5 x 1.5 mm"
     for change, word in (
         ({}, "size"),
         ({"spacing_mm": [1.5, 1.5]}, "spacing_mm"),

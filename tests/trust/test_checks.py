@@ -71,6 +71,12 @@ CASES = [
     ("speaks_for_the_target", "caution", {"explainer": "fem"}, {}),
     ("lies_on_the_lungs", "caution", {"facts": {"mass_inside_lungs": 0.3}}, {"facts": {"mass_inside_lungs": 0.7}}),
     (
+        "lies_on_the_head",
+        "caution",
+        {"facts": {"mass_inside_head": 0.3, "head_share": 0.4}},
+        {"facts": {"mass_inside_head": 0.7, "head_share": 0.4}},
+    ),
+    (
         "not_saturated",
         "caution",
         {"explainer": "occlusion", "unit": "probability", "probability": 1.0 - 1e-9},

@@ -109,6 +109,28 @@ def test_every_modality_is_a_buffer_of_its_own_and_its_map_has_its_own_scale(sen
     assert payload(case, [foreign], "k", {}, ())["panes"][0]["map"] is None
 
 
+def test_shares_of_modalities_are_told_where_a_map_tells_them_apart(sent: dict[str, bytes]) -> None:
+    """Cells without a value have no part; a map of zeros, and one for all modalities, have no shares."""
+    case = case_of(np.zeros((3, 2, 2, 2), np.uint8))
+    cells = np.zeros((3, 2, 2, 2), np.float32)
+    cells[0, 0], cells[1, 0, 0, 0], cells[2] = -3.0, 4.0, np.nan
+    for values, told in ((cells, [0.75, 0.25, 0.0]), (cells[:1], None), (np.zeros_like(cells), None)):
+        pane = Pane("lrp", "LRP", map=values, grid_scale=(1, 1, 1), grid_offset=(0, 0, 0))
+        assert payload(case, [pane], "k", {}, ())["panes"][0]["map"]["shares"] == told
+
+
+def test_what_one_modality_needs_decides_not_how_many_there_are() -> None:
+    """512 x 512 x 100 in 16 bits are 50 MiB: with four maps of them within 256 MiB, with five above."""
+    shape = (6, 100, 512, 512)
+    names = tuple(f"channel {number}" for number in range(6))
+    case = Case("volume", names, np.broadcast_to(np.uint16(1), shape), Geometry(), {}, "digest")
+    maps = [Pane(f"map-{at}", "Map", map=np.broadcast_to(np.float32(1), shape)) for at in range(5)]
+    region = Region(np.broadcast_to(np.bool_(True), shape[1:]))
+    assert sending.halvings(case, maps[:4], ()) == 0
+    assert sending.halvings(case, maps, ()) == 1
+    assert sending.halvings(case, maps[:4], [region]) == 1
+
+
 def test_beyond_the_cap_all_is_halved_in_place_and_the_reader_is_told(
     sent: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,8 +10,10 @@ import { askedDrawing, isSoftware } from "../../components/viewer/drawing.js";
 import { halfToNumber, numberToHalf } from "../../components/viewer/half.js";
 import { SHORTCUTS, shortcutFor } from "../../components/viewer/input.js";
 import { bestGrid } from "../../components/viewer/layout.js";
+import { chained } from "../../components/viewer/regions.js";
 import { hungPlace, indexOfPlace, outlineOf } from "../../components/viewer/planes.js";
 import { filteredShare, greyTable, scopes } from "../../components/viewer/luts.js";
+import { boxOf, rectangleIn, sizeOf, spansOf, withBoxDrawn, withBoxSlice, withBoxTaken } from "../../components/viewer/boxes.js";
 import { tiles } from "../../components/viewer/cells.js";
 import { atPlace, atSlice, sliceAtCursor, sliceWords } from "../../components/viewer/volumestate.js";
 import { lengthOf, withEnd, withRuler, withUndone, withoutRuler } from "../../components/viewer/rulers.js";
@@ -216,6 +218,18 @@ test("outlines of a slice are those that films get from the server", (t) => {
   }
 });
 
+test("the runs of an outline become closed lines that pass every run once", () => {
+  const mask = Uint8Array.from([1, 1, 1, 0, 1, 0, 1, 0, 1, 1, 1, 1]);
+  const runs = outlineOf(mask, 3, 4);
+  /** @param {number[]} ends */
+  const named = ([a, b, c, d]) => (a < c || (a === c && b < d) ? [a, b, c, d] : [c, d, a, b]).join(" ");
+  const lines = chained(runs);
+  const passed = lines.flatMap((line) => Array.from({ length: line.length / 2 - 1 }, (_, at) => named(line.slice(2 * at, 2 * at + 4))));
+  const wanted = Array.from({ length: runs.length / 4 }, (_, at) => named([...runs.slice(4 * at, 4 * at + 4)]));
+  assert.deepEqual(passed.sort(), wanted.sort());
+  for (const line of lines) assert.deepEqual(line.slice(0, 2), line.slice(-2));
+});
+
 const CORONAL = { name: "coronal", axes: [1, 0, 2], flips: [true, true, false], letters: [], slices: 44, shape: [14, 36, 5, 1], spacing: null };
 const VOLUME = /** @type {any} */ ({ shape: [14, 44, 36], planes: [CORONAL], affine: null });
 const SOMEWHERE = /** @type {any} */ ({ cursor: [3, 7, 11] });
@@ -243,4 +257,32 @@ test("a mosaic goes from end to end, in order, with the crosshair's slice, and s
       assert.ok(found.filter((slice, at) => slice !== next[at]).length <= 2);
     }
   }
+});
+
+const OBLIQUE = /** @type {any} */ ({
+  shape: [14, 44, 36], affine: [[0, 0, 1.1, 0], [0, 0.9, 0, 0], [5, 0, 0, 0]],
+  planes: [CORONAL, { ...CORONAL, name: "axial", axes: [0, 1, 2], flips: [true, false, true], slices: 14, shape: [44, 36, 1, 1] }],
+});
+
+test("a box has the same samples in every plane, whatever its flips", () => {
+  const box = { low: /** @type {any} */ ([2, 7, 11]), high: /** @type {any} */ ([4, 9, 30]) };
+  for (const { name } of OBLIQUE.planes) assert.deepEqual(boxOf(OBLIQUE, name, spansOf(OBLIQUE, box, name).map(([a, b]) => [b, a])), box);
+  assert.equal(sizeOf(OBLIQUE, box), "22 × 3 × 15 mm");
+  assert.equal(sizeOf({ ...OBLIQUE, affine: null }, box), "20 × 3 × 3 samples");
+  assert.equal(rectangleIn(OBLIQUE, box, { plane: "axial", slice: 8, channel: 0, isProjected: false }), null);
+});
+
+test("a drawn box never leaves the volume, keeps its depth, and comes back as it was", () => {
+  const seen = { plane: "axial", slice: 6, channel: 0, isProjected: false };
+  const fresh = firstState(SHAPE, { name: "", center: 100, width: 200, voi: "linear" }, {});
+  const drawn = withBoxDrawn(withBoxTaken(fresh, OBLIQUE, seen, { row: 40, column: 3 }, null), OBLIQUE, seen, { row: 99, column: -5 });
+  assert.deepEqual(spansOf(OBLIQUE, /** @type {any} */ (drawn.box), "axial"), [[6, 6], [40, 43], [0, 3]]);
+  const deep = withBoxSlice(withBoxSlice(drawn, OBLIQUE, "axial", "from", 4), OBLIQUE, "axial", "to", 99);
+  assert.deepEqual(spansOf(OBLIQUE, /** @type {any} */ (deep.box), "axial")[0], [4, 13]);
+  const again = withBoxDrawn(withBoxTaken(deep, OBLIQUE, seen, { row: 1, column: 1 }, null), OBLIQUE, seen, { row: 2, column: 2 });
+  assert.deepEqual(spansOf(OBLIQUE, /** @type {any} */ (again.box), "axial"), [[4, 13], [1, 2], [1, 2]]);
+  assert.deepEqual(withUndone(again).box, deep.box);
+  assert.deepEqual(withBoxSlice(deep, OBLIQUE, "axial", "from", 13).box?.low, deep.box?.low);
+  const from = withBoxSlice(deep, OBLIQUE, "axial", "to", 2);
+  assert.deepEqual(spansOf(OBLIQUE, /** @type {any} */ (from.box), "axial")[0], [2, 2]);
 });

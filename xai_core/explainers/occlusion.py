@@ -34,6 +34,9 @@ from xai_core.explainers.request import Attribution, Request
 from xai_core.explainers.scoring import SCORE, Scoring, fill_of
 from xai_core.parameters import Parameter
 
+WINDOWS, BLOCKS = (8, 2), (4, 1)
+"""Windows to a side and steps to a window, where nothing is set: of images, and of volumes, where 64 blocks stand side by side."""
+
 
 def starts(size: int, window: int, stride: int) -> list[int]:
     """First positions of windows along an axis: every ``stride``, the last flush with the end, so that all is covered."""
@@ -62,7 +65,7 @@ def windows_of(space: tuple[int, ...], window: tuple[int, ...], stride: tuple[in
             "window",
             "int",
             None,
-            "Side of the hidden window, by space only; empty: an eighth of the image's side.",
+            "Side of the hidden window, by space only; empty: an eighth of the image's side, a quarter of a volume's.",
             1,
             4096,
             1,
@@ -73,7 +76,7 @@ def windows_of(space: tuple[int, ...], window: tuple[int, ...], stride: tuple[in
             "stride",
             "int",
             None,
-            "Step between windows, by space only; empty: half a window.",
+            "Step between windows, by space only; empty: half a window, in volumes a whole one.",
             1,
             4096,
             1,
@@ -109,8 +112,9 @@ def occlusion(request: Request, parameters: Mapping[str, Any]) -> Attribution:
 def _by_space(request: Request, parameters: Mapping[str, Any]) -> Attribution:
     x = request.x
     space = tuple(x.shape[2:])
-    window = tuple(min(size, parameters["window"] or max(1, round(size / 8))) for size in space)
-    stride = tuple(parameters["stride"] or max(1, side // 2) for side in window)
+    parts, overlap = BLOCKS if len(space) == 3 else WINDOWS
+    window = tuple(min(size, parameters["window"] or max(1, round(size / parts))) for size in space)
+    stride = tuple(parameters["stride"] or max(1, side // overlap) for side in window)
     if any(step > side for step, side in zip(stride, window, strict=True)):
         raise ParameterError(
             f"A stride of {max(stride)} leaves gaps between windows of {min(window)} px.",

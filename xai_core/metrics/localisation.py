@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from xai_core.explain import mass_inside
+from xai_core.fields import mass_inside
 from xai_core.metrics.asked import Asked
 from xai_core.metrics.registry import Measured, metric
 from xai_core.parameters import Parameter

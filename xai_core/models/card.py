@@ -30,8 +30,9 @@ class Card:
     ``options``: what its architecture needs beside labels and channels. ``parents`` maps a label to the label above it;
     ``thresholds`` are on calibrated probabilities, ``temperatures`` divide logits before the sigmoid; labels in ``off`` are shown only
     when asked for; ``members``: the models whose mean this is;
-    ``taught_on``: "children" or "adults" for a label taught on these alone; ``skull``: whether the heads it knows have theirs ("on",
-    "stripped"; "": not said). ``metrics``: figures
+    ``target_layer``: what class activation maps look at; ``target_layers``: those worth comparing, as forms offer them (of a U-Net
+    the bottleneck and the decoder's blocks); ``taught_on``: "children" or "adults" for a label taught on these alone; ``skull``:
+    whether the heads it knows have theirs ("on", "stripped"; "": not said). ``metrics``: figures
     on held-out patients, with intervals and n; ``calibration``: figures and points of the reliability curve by label;
     ``shortcuts``: what it may have learned wrongly, by name, with its control figures. ``sha256``: of the file of weights,
     whole, or its beginning where the publisher names no more. Where ``shipped`` is false, ``url`` and ``file`` name what
@@ -58,6 +59,7 @@ class Card:
     taught_on: Mapping[str, str] = field(default_factory=dict)
     skull: str = ""
     target_layer: str = ""
+    target_layers: tuple[str, ...] = ()
     metrics: Mapping[str, Any] = field(default_factory=dict)
     calibration: Mapping[str, Any] = field(default_factory=dict)
     shortcuts: Mapping[str, Any] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from xai_core.models.card import Card
+from xai_core.preprocess import InputSpec
 
 
 def table_of(card: Card) -> dict[str, Any]:
@@ -22,6 +23,12 @@ def table_of(card: Card) -> dict[str, Any]:
         if getattr(card.input, entry.name) != _default(entry)
     }
     return said
+
+
+def spelled_size(spec: InputSpec) -> str:
+    """What a person reads of an input: "1 x 224 x 224", or of a volume "4 x free x free x free at 1.5 x 1.5 x 1.5 mm"."""
+    size = " x ".join(str(side) if side else "free" for side in (spec.channels, *spec.size))
+    return size if spec.spacing_mm is None else f"{size} at {' x '.join(f'{step:g}' for step in spec.spacing_mm)} mm"
 
 
 def toml_table(name: str, table: Mapping[str, Any]) -> str:

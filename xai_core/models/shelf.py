@@ -29,7 +29,7 @@ from xai_core.models.places import SHELF, models_folder
 from xai_core.preprocess import InputSpec
 
 log = logging.getLogger(__name__)
-_LISTS = ("labels", "channels", "training_data", "off", "members")
+_LISTS = ("labels", "channels", "training_data", "off", "members", "target_layers")
 
 
 def manifest_cards(shelf: Path = SHELF) -> dict[str, Card]:

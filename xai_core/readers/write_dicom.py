@@ -1,7 +1,8 @@
 """Maps and masks of a case written as DICOM Parametric Map and Segmentation that reference the series they were made from.
 
-Sources: PS3.3 A.75 (Parametric Map), A.51 (Segmentation), written by highdicom. Both take patient, study and frame of
-reference from the series itself, as the standard asks: such a file names the patient as much as the series does.
+Sources: PS3.3 A.75 (Parametric Map), A.51 (Segmentation), written by highdicom. Both take study and frame of reference from
+the series itself, as the standard asks. What names the patient is left empty unless it is asked for: an archive that files
+by patient needs it, nobody else does. The identifiers of study and series still lead whoever holds the series back to it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ from xai_core.readers.source import Source, open_source
 warnings.filterwarnings("ignore", module=r"highdicom\..*")
 MAKER = "Lightbox"
 SERIES_NUMBER = 900
+PERSONAL = (
+    "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyID", "StudyDate", "StudyTime", "AccessionNumber",
+    "ReferringPhysicianName",
+)  # fmt: skip
 # What a source image must hold so that it can be referenced; pixels are not needed.
 REFERENCE_GROUPS = (
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "PatientID", "PatientName",
@@ -39,11 +44,18 @@ REFERENCE_GROUPS = (
 
 
 def write_segmentation(
-    path: str | Path, mask: NDArray[np.bool_], case: Case, series: Any, label: str = "Lesion"
+    path: str | Path,
+    mask: NDArray[np.bool_],
+    case: Case,
+    series: Any,
+    label: str = "Lesion",
+    *,
+    names_patient: bool = False,
 ) -> Path:
     """Write ``mask`` (D, H, W) bool on the grid of ``case`` as a DICOM SEG of one binary segment ``label``.
 
-    ``series``: what the case was read from (folder, zip, one file or several). Raises :class:`LightboxError` where it is no
+    ``series``: what the case was read from (folder, zip, one file or several); ``names_patient``: whether the file takes over
+    who it is. Raises :class:`LightboxError` where it is no
     DICOM, of another place, or the mask is empty or of another shape.
     """
     import highdicom
@@ -51,7 +63,7 @@ def write_segmentation(
 
     if not np.any(mask):
         raise LightboxError("The mask is empty: a segmentation needs a voxel inside.", "Draw or choose another region.")
-    images = _images(series)
+    images = _images(series, names_patient)
     segment = highdicom.seg.SegmentDescription(
         segment_number=1,
         segment_label=label[:64],
@@ -73,11 +85,17 @@ def write_segmentation(
 
 
 def write_parametric_map(
-    path: str | Path, array: NDArray[Any], case: Case, series: Any, title: str = "Relevance"
+    path: str | Path,
+    array: NDArray[Any],
+    case: Case,
+    series: Any,
+    title: str = "Relevance",
+    *,
+    names_patient: bool = False,
 ) -> Path:
     """Write ``array`` (D, H, W) float on the grid of ``case`` as a DICOM Parametric Map of float32 values without unit.
 
-    ``series`` and errors as :func:`write_segmentation`; values that are no numbers are refused.
+    ``series``, ``names_patient`` and errors as :func:`write_segmentation`; values that are no numbers are refused.
     """
     import highdicom
     from pydicom.sr.codedict import codes
@@ -85,7 +103,7 @@ def write_parametric_map(
     values = np.asarray(array, dtype=np.float32)
     if not np.isfinite(values).all():
         raise LightboxError("The map holds values that are no numbers.", "Compute it anew with another rule.")
-    images = _images(series)
+    images = _images(series, names_patient)
     low, high = float(values.min()), float(values.max())
     mapping = highdicom.pm.RealWorldValueMapping(
         lut_label="1",
@@ -137,7 +155,7 @@ def _volume(array: NDArray[Any], case: Case, images: Sequence[Dataset]) -> Any:
     return highdicom.Volume(array, np.array(case.geometry.affine), "PATIENT", frame_of_reference_uid=place)
 
 
-def _images(series: Any) -> list[Dataset]:
+def _images(series: Any, names_patient: bool) -> list[Dataset]:
     """The headers of the series' images, pixels left out."""
     if is_folder(series):
         files = files_of_folder(Path(series))
@@ -146,7 +164,7 @@ def _images(series: Any) -> list[Dataset]:
     else:
         opened = open_source(series)
         files = files_of_zip(opened) if is_zip(opened) else [opened]
-    images = [_header(file) for file in files if is_dicom(file)]
+    images = [_header(file, names_patient) for file in files if is_dicom(file)]
     if not images or any("FrameOfReferenceUID" not in image for image in images):
         raise LightboxError(
             "These are no DICOM images with a frame of reference.", "Give the series that the case was read from."
@@ -154,11 +172,10 @@ def _images(series: Any) -> list[Dataset]:
     return images
 
 
-def _header(file: Source) -> Dataset:
+def _header(file: Source, names_patient: bool) -> Dataset:
     dataset = dataset_of(file, REFERENCE_GROUPS)
-    for keyword in ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyID", "StudyDate", "StudyTime",
-                    "AccessionNumber", "ReferringPhysicianName"):  # fmt: skip
-        if keyword not in dataset:
+    for keyword in PERSONAL:
+        if not names_patient or keyword not in dataset:
             setattr(dataset, keyword, "")
     _share_groups(dataset)
     return dataset

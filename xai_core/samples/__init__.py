@@ -121,4 +121,13 @@ _CASES = (
         "Lesjak et al., Neuroinformatics 2017 (DOI 10.1007/s12021-017-9348-7), patient 26, skull-stripped, resampled to 1.5 mm",
         "CC BY",
     ),
+    _volume(
+        "perfusion-phantom",
+        "Perfusion phantom, stroke (made up)",
+        "Core and penumbra in the territory of the left MCA; made up, its truth known to the voxel",
+        "Lesion",
+        "Made by Lightbox (scripts/make_phantoms.py) on the anatomy of patient 19 of Lesjak et al., Neuroinformatics 2017 "
+        "(DOI 10.1007/s12021-017-9348-7)",
+        "CC BY",
+    ),
 )

@@ -73,7 +73,7 @@ def fit(
     ``batches_of(epoch)`` yields the batches of one epoch, ``loss_of`` gives a scalar. One checkpoint a epoch lies in
     ``out``; with ``resume`` training goes on from the last one.
     """
-    module = module.to(memory_format=torch.channels_last)
+    module = laid_out(module)
     decayed = [p for p in module.parameters() if p.ndim > 1]
     plain = [p for p in module.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": plan.weight_decay}, {"params": plain, "weight_decay": 0.0}]
@@ -92,10 +92,11 @@ def fit(
                 loss = loss_of(module, batch)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(module.parameters(), 5.0)
-            optimiser.step()
+            norm = nn.utils.clip_grad_norm_(module.parameters(), 5.0)
             step += 1
-            _blend(average, module, min(plan.average, (1 + step) / (10 + step)))
+            if torch.isfinite(norm):  # kernels of half precision read beyond layers of few channels, at times a NaN
+                optimiser.step()
+                _blend(average, module, min(plan.average, (1 + step) / (10 + step)))
             loss_sum, count = loss_sum + float(loss.detach()), count + 1
             if count % 25 == 0:
                 journal.write(step / total, f"{name}: epoch {epoch + 1}, batch {count}, loss {loss_sum / count:.4f}")
@@ -113,6 +114,12 @@ def fit(
         )
     module.load_state_dict(average)
     return module.eval()
+
+
+def laid_out(module: nn.Module) -> nn.Module:
+    """``module`` with its weights in the order in which two cores convolve fastest: channels last, in two or three dimensions."""
+    is_volume = any(parameter.ndim == 5 for parameter in module.parameters())
+    return module.to(memory_format=torch.channels_last_3d if is_volume else torch.channels_last)
 
 
 def ahead(batches: Iterable[Batch]) -> Iterator[Batch]:

@@ -1,4 +1,4 @@
-"""Checks of the map as it is drawn: holds numbers, holds anything, holds more than one pixel, and lies on the lungs."""
+"""Checks of the map as it is drawn: holds numbers, holds anything, holds more than one pixel, and lies on the lungs or the head."""
 
 from __future__ import annotations
 
@@ -85,3 +85,16 @@ def lies_on_the_lungs(evidence: Evidence) -> Finding | None:
             f"{1 - inside:.0%} of what speaks for the target lies outside the lungs: the model may have used the frame.",
         )
     return Finding("good", "on the lungs", f"{inside:.0%} of what speaks for the target lies within the lungs.")
+
+
+@check
+def lies_on_the_head(evidence: Evidence) -> Finding | None:
+    inside, share = evidence.facts.get("mass_inside_head"), evidence.facts.get("head_share")
+    if not isinstance(inside, float) or not isinstance(share, float) or inside != inside:
+        return None
+    told = f"{1 - inside:.0%} of what speaks for the target lies outside the head, on the {1 - share:.0%} of the image around it"
+    if inside < share:
+        return Finding(
+            "caution", "outside the head", f"{told}: no less than chance would put there; the frame may have been read."
+        )
+    return Finding("good", "", f"{told}.")

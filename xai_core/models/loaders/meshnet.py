@@ -1,6 +1,7 @@
 """MeshNets of brainchop (github neuroneural/brainchop; Fedorov et al. 2017, arXiv 1612.00940): tissue and parcels of a whole head.
 
-They read a conformed T1 volume: 256^3 voxels of 1 mm, turned so that the axes run to left, inferior and anterior (LIA), skull on.
+They read a T1 volume of 1 mm, turned so that the axes run to left, inferior and anterior (LIA: the letters L, F, A here), skull on.
+Their authors conform it to 256^3 voxels; the networks are fully convolutional, so that the box of the file is enough.
 Activation, dilations and the recipe of intensities are not among the weights: a JSON card beside the file tells, or the person.
 """
 
@@ -16,7 +17,7 @@ from xai_core.models.loaders import Converted, loader
 from xai_core.models.networks.meshnet import ACTIVATIONS, DILATIONS
 from xai_core.parameters import Parameter
 
-SIDE = 256
+AXES, SPACING_MM = "LFA", (1.0, 1.0, 1.0)
 RECIPES = ("minimum-maximum", "percentile-5-95")
 
 
@@ -72,7 +73,13 @@ def meshnet(found: Checkpoint, settings: Mapping[str, Any]) -> Converted:
         "skull": "on",
         "target_layer": f"activation{last - 1}",
         "options": {"width": width, "activation": activation, "dilations": dilations},
-        "input": {"size": (SIDE,) * 3, "intensity": recipe, "clip": recipe == RECIPES[0]},
+        "input": {
+            "size": (0, 0, 0),
+            "axes": AXES,
+            "spacing_mm": SPACING_MM,
+            "intensity": recipe,
+            "clip": recipe == RECIPES[0],
+        },
         "training_data": ("HCP and MRN T1 volumes with FreeSurfer labels",),
         "licence": facts.get("licence", ""),
         "source": facts.get("source", "github.com/neuroneural/brainchop"),
