@@ -16,19 +16,25 @@ st.set_page_config(
     initial_sidebar_state=220,
 )
 page = st.navigation(
-    [
-        st.Page("pages/film_review.py", title="Film review", default=True),
-        st.Page("pages/volume_review.py", title="Volume review"),
-        st.Page("pages/compare_models.py", title="Compare models"),
-        st.Page("pages/follow_up.py", title="Follow-up"),
-        st.Page("pages/clever_hans.py", title="Clever Hans"),
-        st.Page("pages/filter_study.py", title="Filter study"),
-        st.Page("pages/digits.py", title="Digits"),
-        st.Page("pages/methods.py", title="Methods"),
-        st.Page("pages/models.py", title="Models"),
-        st.Page("pages/add_model.py", title="Add a model"),
-        st.Page("pages/about.py", title="About"),
-    ],
+    {
+        "": [
+            st.Page("pages/film_review.py", title="Film review", default=True),
+            st.Page("pages/volume_review.py", title="Volume review"),
+            st.Page("pages/compare_models.py", title="Compare models"),
+            st.Page("pages/follow_up.py", title="Follow-up"),
+        ],
+        "Teaching": [
+            st.Page("pages/clever_hans.py", title="Clever Hans"),
+            st.Page("pages/filter_study.py", title="Filter study"),
+            st.Page("pages/digits.py", title="Digits"),
+        ],
+        "Reference": [
+            st.Page("pages/methods.py", title="Methods"),
+            st.Page("pages/models.py", title="Models"),
+            st.Page("pages/add_model.py", title="Add a model"),
+            st.Page("pages/about.py", title="About"),
+        ],
+    },
     position="top",
 )
 shell.frame()

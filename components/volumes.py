@@ -165,5 +165,5 @@ def _sample(name: str) -> Volume:
     sample = _samples()[name]
     case = xc.read_case(sample)
     path = sample.regions.get("lesion")
-    truth = None if path is None else xc.read_region(path, case, "given region")
+    truth = None if path is None else xc.read_region(path, case, "ground truth")
     return Volume(sample.title, case, False, f"{sample.credit}. {sample.licence}.", truth)
