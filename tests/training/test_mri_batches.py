@@ -16,7 +16,6 @@ from xai_core.training.volume_batches import (
     augmented,
     batches,
     boxed,
-    drawn_of,
     lesion_centres,
     overlap_loss,
     retoned,
@@ -32,11 +31,11 @@ def canvas(is_ill: bool = True) -> Canvas:
     image = dice.normal(0, 1, (2, *shape)).astype(np.float32)
     regions = np.zeros((1, *shape), np.float32)
     regions[0, 10:13, 10:13, 10:13] = is_ill
-    drawn = np.zeros((1, *shape), np.float32)
-    drawn[0, 20:23, 20:23, 20:23] = 1
+    drawn = np.zeros((1, *shape), np.uint8)
+    drawn[0, 20:23, 20:23, 20:23] = 255
     head = np.ones(shape, dtype=bool)
     anatomy = Anatomy("one", image, regions, head, Geometry())
-    return Canvas(anatomy, np.zeros(2), head, (drawn_of(drawn),), lesion_centres(regions))
+    return Canvas(anatomy, np.zeros(2), head, (drawn,), lesion_centres(regions))
 
 
 @pytest.mark.parametrize("start", [(0, 0, 0), (-5, 3, 20), (25, -9, 30), (-40, 0, 0), (5, 6, 40)])
@@ -108,7 +107,7 @@ def test_batches_are_equal_for_equal_seeds_and_hold_lesions_drawn_and_own() -> N
 def test_a_drawn_lesion_stays_out_of_the_heads_own() -> None:
     """The head's own lesion keeps its grey: only what was drawn elsewhere is painted."""
     whole = canvas()
-    everywhere = drawn_of(np.ones_like(whole.anatomy.regions))
+    everywhere = np.full_like(whole.masks[0], 255)
     own = Canvas(whole.anatomy, whole.white, whole.tissue, (everywhere,), whole.centres)
     image = whole.anatomy.image.copy()
     mixture = Mixture(12, 1, painted=1.0, lesion=0.0, strength=0.0)
@@ -137,6 +136,6 @@ def test_the_loss_is_cross_entropy_and_soft_dice() -> None:
     truth[:, :, :2] = 1
     share = 1 / (1 + np.exp(-2.0))
     entropy = -(np.log(share) + np.log(1 - share)) / 2
-    dice = (2 * share * 32 + 1) / (share * 64 + 32 + 1)
+    dice = (2 * share * 64 + 1) / (share * 128 + 64 + 1)
     found = overlap_loss(Constant(), {"image": truth, "mask": truth})
     assert float(found) == pytest.approx(entropy + 1 - dice, rel=1e-5)

@@ -44,7 +44,7 @@ def test_patients_are_prepared_by_the_code_that_prepares_a_person_s_volume(data:
 def test_masks_lie_on_each_head_in_millimetres(room: Room) -> None:
     """A patient's own mask from the folder of masks is that patient's lesions, on the network's grid too."""
     for number in NUMBERS:
-        laid = room.masks[number][number].share / 255
+        laid = room.masks[number][number] / 255
         np.testing.assert_allclose(laid, room.anatomies[number].regions, atol=0.01)
     assert set(room.masks["03"]) == {*NUMBERS, "90", "91"}
 
@@ -52,11 +52,11 @@ def test_masks_lie_on_each_head_in_millimetres(room: Room) -> None:
 def test_who_is_left_out_is_left_out_as_head_and_as_mask(room: Room) -> None:
     canvases, _ = lessons(room, "11")
     assert [canvas.anatomy.name for canvas in canvases] == ["03", "25"]
-    own = room.masks["03"]["11"].share
+    own = room.masks["03"]["11"]
     assert own.any()
     for canvas in canvases:
         assert len(canvas.masks) == 4
-    assert not any(np.array_equal(mask.share, own) for mask in canvases[0].masks)
+    assert not any(np.array_equal(mask, own) for mask in canvases[0].masks)
     assert len(lessons(room, "")[0]) == 3
 
 

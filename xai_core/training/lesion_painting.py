@@ -22,9 +22,8 @@ WHITE_SHARE = 0.3
 AWAY_VOXELS = 3
 # Correlation of the texture within lesions, in voxels.
 SMOOTHNESS = 1.2
-# Lesions are more or less of what the look says: from faint to strong, and large ones unevenly so, over this many voxels.
-STRENGTH = (0.55, 1.25)
-UNEVEN, PATCHINESS = 0.25, 4.0
+# Lesions are more or less of what the look says.
+STRENGTH = (0.75, 1.25)
 TOUCHING = np.ones((3, 3, 3), dtype=bool)
 
 
@@ -86,9 +85,7 @@ def painted(image: Values, share: Values, look: Look, white: NDArray[np.float64]
     texture = np.einsum("ij,jdhw->idhw", look.texture.astype(np.float32), noise)
     inner = (white[:, None] + drawn.T)[:, parts].astype(np.float32) + 0.8 * texture
     # blurred looks do not jump between neighbours; outside lesions the look of none is drawn, and weighs nothing
-    slow = ndimage.gaussian_filter(dice.standard_normal(share.shape, dtype=np.float32), PATCHINESS)
-    uneven = np.clip(1 + UNEVEN * slow / slow.std(), 0.3, 1.3)
-    weight = ndimage.gaussian_filter(np.asarray(share * uneven * strength[parts], np.float32), edge)
+    weight = ndimage.gaussian_filter(np.asarray(share * strength[parts], np.float32), edge)
     grain = image - np.stack([ndimage.gaussian_filter(row, 1.0) for row in image])
     return np.asarray(image + weight * (inner + 0.5 * grain - image), dtype=np.float32)
 

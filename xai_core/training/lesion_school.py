@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from xai_core.models.architectures import build
@@ -20,10 +21,8 @@ from xai_core.training.lesion_painting import Look, look_of, tissue, white_matte
 from xai_core.training.loop import Batch, Journal, Plan, fit
 from xai_core.training.volume_batches import (
     Canvas,
-    Drawn,
     Mixture,
     batches,
-    drawn_of,
     lesion_centres,
     overlap_loss,
 )
@@ -37,12 +36,12 @@ VALIDATED_EVERY = 5
 @dataclass(frozen=True)
 class Room:
     """All there is to learn from: the network's ``card``, patients by name, on their own grid and on the network's, and for each
-    anatomy every drawn mask, by its patient's name, on its grid."""
+    anatomy every drawn mask, by its patient's name, on its grid: shares (R, D, H, W) of 255."""
 
     card: Card
     subjects: Mapping[str, Subject]
     anatomies: Mapping[str, Anatomy]
-    masks: Mapping[str, Mapping[str, Drawn]]
+    masks: Mapping[str, Mapping[str, NDArray[np.uint8]]]
 
 
 def room_of(
@@ -51,7 +50,7 @@ def room_of(
     """Subjects and masks on the grid of the card's input; ``values`` of a mask that mean each region, outer regions first."""
     anatomies = {name: anatomy_of(subject, card.channels, card.input) for name, subject in subjects.items()}
     drawn = {
-        name: {other: drawn_of(mask_on(anatomy, path, values)) for other, path in masks.items()}
+        name: {other: (255 * mask_on(anatomy, path, values)).astype(np.uint8) for other, path in masks.items()}
         for name, anatomy in anatomies.items()
     }
     return Room(card, subjects, anatomies, drawn)

@@ -25,22 +25,14 @@ JITTER = 4
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A mask on an anatomy's grid: ``share`` (R, D, H, W) uint8 of 255, and ``centres`` (n, 3), one row a lesion."""
-
-    share: NDArray[np.uint8]
-    centres: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
 class Canvas:
-    """An anatomy to paint on: its ``white`` matter (C,), its ``tissue`` (where lesions can be), and the ``masks`` drawn on
-    other heads. ``centres``: of its own lesions, (n, 3), one row a lesion."""
+    """An anatomy to paint on: its ``white`` matter (C,), its ``tissue`` (where lesions can be), and ``masks``: shares
+    (R, D, H, W) uint8 of 255, drawn on other heads. ``centres``: of its own lesions, (n, 3), one row a lesion."""
 
     anatomy: Anatomy
     white: NDArray[np.float64]
     tissue: Truth
-    masks: tuple[Drawn, ...]
+    masks: tuple[NDArray[np.uint8], ...]
     centres: NDArray[np.int64]
 
 
@@ -64,11 +56,6 @@ def lesion_centres(share: Values) -> NDArray[np.int64]:
         return np.zeros((0, 3), np.int64)
     depth = ndimage.distance_transform_edt(inside)
     return np.asarray(ndimage.maximum_position(depth, parts, range(1, count + 1)), dtype=np.int64).reshape(-1, 3)
-
-
-def drawn_of(share: Values) -> Drawn:
-    """Shares (R, D, H, W) from 0 to 1 as they are kept."""
-    return Drawn((255 * share).astype(np.uint8), lesion_centres(share))
 
 
 def batches(
@@ -98,7 +85,7 @@ def patch_of(
     head = boxed(canvas.anatomy.head[None], start, side)
     if mask is not None and shift is not None:
         place = boxed(canvas.tissue[None], start, side) * (1 - regions.max(0, keepdims=True))
-        drawn = boxed(mask.share, start - shift, side) / np.float32(255)
+        drawn = boxed(mask, start - shift, side) / np.float32(255)
         if dice.random() < 0.5:
             drawn = some_lesions(drawn, float(dice.uniform(0.3, 1)), dice)
         drawn = drawn * place
@@ -110,7 +97,7 @@ def patch_of(
 
 def _centre(
     canvas: Canvas,
-    mask: Drawn | None,
+    mask: NDArray[np.uint8] | None,
     shift: NDArray[np.int64] | None,
     lesion: float,
     dice: np.random.Generator,
@@ -119,9 +106,7 @@ def _centre(
     shape = np.asarray(canvas.anatomy.head.shape)
     if dice.random() < lesion:
         if mask is not None and shift is not None:
-            # every second time a lesion, however small; else a voxel, which is more often one of the large
-            is_whole = dice.random() < 0.5
-            places = mask.centres if is_whole else np.argwhere(mask.share.max(0)[::2, ::2, ::2] > 127) * 2
+            places = np.argwhere(mask.max(0)[::2, ::2, ::2] > 127) * 2
             if len(places):
                 return np.asarray(np.clip(places[dice.integers(len(places))] + shift, 0, shape - 1))
         if len(canvas.centres):
@@ -175,8 +160,8 @@ def retoned(image: Values, dice: np.random.Generator, strength: float) -> Tensor
     for channel in image:
         if dice.random() < 0.4 * strength:
             channel = ndimage.gaussian_filter(channel, dice.uniform(0.3, 0.8))
-        bend, gain = dice.normal(0, 0.06) * strength, np.exp(dice.normal(0, 0.18) * strength)
-        channel = gain * (channel + bend * channel * np.abs(channel)) + dice.normal(0, 0.25) * strength
+        bend, gain = dice.normal(0, 0.06) * strength, np.exp(dice.normal(0, 0.12) * strength)
+        channel = gain * (channel + bend * channel * np.abs(channel)) + dice.normal(0, 0.15) * strength
         if dice.random() < 0.3 * strength:
             slopes = dice.normal(0, 0.15, 3)
             ramps = np.ogrid[tuple(slice(-1, 1, complex(0, size)) for size in channel.shape)]
@@ -189,9 +174,9 @@ def retoned(image: Values, dice: np.random.Generator, strength: float) -> Tensor
 
 
 def overlap_loss(module: nn.Module, batch: Batch) -> Tensor:
-    """Cross entropy of every voxel plus one minus the soft Dice of every patch and region: small lesions count as large ones."""
+    """Cross entropy of every voxel plus one minus the soft Dice of every region over the whole batch."""
     logits = module(batch["image"]).float()
     share, truth = torch.sigmoid(logits), batch["mask"]
-    axes = (2, 3, 4)
+    axes = (0, 2, 3, 4)
     dice = (2 * (share * truth).sum(axes) + 1) / (share.sum(axes) + truth.sum(axes) + 1)
     return F.binary_cross_entropy_with_logits(logits, truth) + (1 - dice).mean()
