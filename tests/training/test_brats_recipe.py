@@ -11,7 +11,7 @@ import pytest
 import xai_core as xc
 from tests.training import heads
 from xai_core.training import recipes
-from xai_core.training.brats_unet3d import NAME, REGIONS, read_room
+from xai_core.training.brats_unet3d import FILES, NAME, REGIONS, read_room
 from xai_core.training.lesion_school import Room, lessons
 
 NUMBERS = ("00001", "00002")
@@ -48,7 +48,9 @@ def test_a_region_s_look_is_that_of_what_no_later_region_holds(room: Room) -> No
 def test_a_run_ends_with_a_card_and_weights_that_load(data: Path, tmp_path: Path) -> None:
     options = {"epochs": 1, "steps": 2, "batch": 1, "patch": 16, "width": 2, "folds": 1}
     path = recipes()[NAME].run(data, tmp_path, **options)
-    assert path.is_file()
+    files = {name: data / f"mri/brats/brats00001_1p5mm_{end}.nii.gz" for name, end in FILES.items()}
+    case = xc.read_case(files)
+    assert xc.load_model(path.parent).predict(case).probabilities.shape == (3, *case.space)
     text = (tmp_path / "cards" / f"{NAME}.md").read_text()
     assert "| 00001 | " in text
     assert "| 00002 | " not in text

@@ -7,11 +7,13 @@ card alone says what was reached on a case left out.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from xai_core.models.card import Card
+from xai_core.models.card_text import table_of, toml_table
 from xai_core.preprocess import InputSpec
 from xai_core.training import Option, Progress, recipe
 from xai_core.training.lesion_card import HEAD, fold_rows, predicted
@@ -69,12 +71,13 @@ def run(
     folds: int = 5,
     learning_rate: float = 3e-3,
 ) -> Path:
-    """Train with each of the first ``folds`` cases left out and write their Dice into a card; gives the last one's weights."""
+    """Train with each of the first ``folds`` cases left out and write their Dice into a card; the last one's network stands in
+    ``out/brats-unet3d``, a folder that ``load_model`` takes."""
     journal = Journal(out, progress)
     room = read_room(data, width)
     mixture, plan = Mixture(patch, batch, painted), Plan(epochs, steps, learning_rate, average=0.99, seed=seed)
     found: dict[str, list[Outcome]] = {label: [] for label in REGIONS}
-    path = out / f"{NAME}.safetensors"
+    path = out / NAME / "weights.safetensors"
     for held in list(room.subjects)[: max(1, folds)]:
         subject = room.subjects[held]
         module = taught(room, held, plan, mixture, out, journal, resume=resume)
@@ -82,7 +85,9 @@ def run(
         voxel_mm3 = float(np.prod(subject.case.geometry.spacing_mm or (1.0,)))
         for label, share, truth in zip(REGIONS, shares, subject.truth, strict=True):
             found[label].append(outcome(held, share >= 0.5, truth, voxel_mm3))
-        packed(module, path)
+        sha256, size = packed(module, path)
+        card = replace(room.card, sha256=sha256, bytes=size)
+        (path.parent / "card.toml").write_text(toml_table("", table_of(card)), "utf-8")
     options = {
         "seed": seed, "epochs": epochs, "steps": steps, "batch": batch, "patch": patch, "width": width,
         "painted": painted, "folds": folds, "learning_rate": learning_rate,
@@ -126,7 +131,7 @@ def _text(found: Mapping[str, list[Outcome]], options: Mapping[str, object]) -> 
     return f"""# {NAME}: whole tumour, core and enhancing tumour of gliomas (not shipped)
 
 The 3-D U-Net of `mri-lesion-unet3d` with three logits a voxel. Its weights are not shipped: the terms of BraTS 2021 for what is trained on it are not
-settled. Train it yourself with the recipe below and load the folder. Research and teaching only: not a medical device.
+settled. Train it yourself with the recipe below: it ends with a folder that can be loaded as a model of your own. Research and teaching only: not a medical device.
 
 ## How well it does
 
