@@ -42,7 +42,7 @@ DRAWN = ((1,),)
     NAME,
     "Lesions of multiple sclerosis in brain MR (3-D U-Net)",
     (
-        Option("epochs", 14, "rounds of steps, each with a checkpoint"),
+        Option("epochs", 18, "rounds of steps, each with a checkpoint"),
         Option("steps", 50, "batches a round"),
         Option("batch", 2, "patches a step"),
         Option("patch", 48, "side of a patch, voxels of 1.5 mm"),
@@ -58,7 +58,7 @@ def run(
     seed: int = 0,
     resume: bool = False,
     progress: Progress | None = None,
-    epochs: int = 14,
+    epochs: int = 18,
     steps: int = 50,
     batch: int = 2,
     patch: int = 48,

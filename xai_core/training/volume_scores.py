@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from xai_core.training.lesion_painting import TOUCHING
 from xai_core.training.volumes import Truth, Values
 
-TOUCHING = np.ones((3, 3, 3), dtype=bool)
-# A lesion of fewer than 3 mm3 and voxels of noise are not told apart; 10 mm3 is three voxels at 1.5 mm.
+# A smaller lesion and a voxel of noise are not told apart: three voxels at 1.5 mm.
 LEAST_MM3 = 10.0
 
 
