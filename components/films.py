@@ -68,9 +68,10 @@ def packaged(name: str) -> Film:
     return Film(_title(name), _sample(name), False, _credit(name))
 
 
-def models() -> list[str]:
-    """Names of the models that read films."""
-    names = [card.name for card in xc.models() if card.modality == "CXR" and card.task == "classification"]
+def models(with_means: bool = True) -> list[str]:
+    """Names of the models that read films, packaged means of several among them where asked for."""
+    cards = [card for card in xc.models() if card.modality == "CXR" and card.task == "classification"]
+    names = [card.name for card in cards if with_means or not card.members]
     return sorted(names, key=lambda name: name != FIRST_MODEL)
 
 

@@ -30,7 +30,7 @@ def engine() -> Engine:
     atexit.register(made.close)
     xc.explainers()
     for card in xc.models():
-        if card.shipped:  # one's own may not load, and cost a sentence where they are chosen
+        if card.shipped and not card.members:  # one's own may not load, and cost a sentence where they are chosen
             made.model(card.name)
     gc.collect()
     gc.freeze()

@@ -35,7 +35,7 @@ def board(film: Film, shown: Comparison, is_polled: bool) -> None:
 
 with st.sidebar:
     film = films.choose()
-    known = films.models()
+    known = films.models(with_means=False)
     state.setdefault("compared", [name for name in known if name not in films.CHEATING][:MOST])
     names = st.multiselect("Models", known, key="compared", max_selections=MOST, persist_state="session")
     if not names:

@@ -51,7 +51,7 @@ def _others(own: dict[str, Card]) -> list[Card]:
 
 
 def _row(card: Card, kind: str) -> dict[str, Any]:
-    is_here = kind == "own" or (SHELF / f"{card.name}.safetensors").is_file()
+    is_here = kind == "own" or bool(card.members) or (SHELF / f"{card.name}.safetensors").is_file()
     where = "" if is_here else " ".join(part for part in (card.url, card.where) if part)
     return {
         "name": card.name,

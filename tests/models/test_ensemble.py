@@ -123,3 +123,16 @@ def test_names_joined_by_plus_are_an_ensemble_of_shipped_models() -> None:
     parts = [load_model(name).predict(case).probabilities for name in both.card.members]
     np.testing.assert_allclose(told.probabilities, np.mean(parts, axis=0), rtol=1e-5)
     assert both.lungs(case) is not None
+
+
+def test_the_packaged_mean_has_its_own_card_and_thresholds() -> None:
+    whole = load_model("cxr-ensemble")
+    assert isinstance(whole, Ensemble)
+    assert whole.card.shipped
+    assert [member.card.name for member in whole.members] == list(whole.card.members)
+    means = {label: np.mean([one.card.thresholds[label] for one in whole.members]) for label in whole.card.labels}
+    assert whole.card.thresholds != pytest.approx(means), "chosen for the mean, not the members' mean"
+    case = xc.read_case(next(iter(xc.sample_cases().values())))
+    assert whole.predict(case).probabilities == pytest.approx(
+        load_model("+".join(whole.card.members)).predict(case).probabilities
+    )

@@ -34,7 +34,7 @@ def rows(shared: Path, split: str) -> list[dict[str, str]]:
         return [row for row in csv.DictReader(table) if row["source"] == "kermany" and row["split"] == split]
 
 
-@pytest.mark.parametrize("name", CARDS)
+@pytest.mark.parametrize("name", [name for name, card in CARDS.items() if not card.members])
 def test_weights_are_those_of_the_manifest(name: str) -> None:
     content = (SHELF / f"{name}.safetensors").read_bytes()
     assert hashlib.sha256(content).hexdigest() == CARDS[name].sha256
