@@ -261,6 +261,6 @@ def test_maps_say_which_revision_of_the_file_made_them(folder: Path) -> None:
     class Film:
         digest = "c"
 
-    facts = [_provenance(Stub, Film, xc.explainers()[name], {}, "label", 0.0) for name in ("lrp-soft", "lrp-z")]
+    facts = [_provenance(Stub, Film, xc.explainers()[name], {}, "label", 0.0, None) for name in ("lrp-soft", "lrp-z")]
     assert len(facts[0]["revision"]) == 64
     assert "revision" not in facts[1]
