@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
@@ -223,7 +224,9 @@ def _published(swept: Sweep) -> None:
 
 
 def _frame(frame: pd.DataFrame, key: str) -> None:
-    st.dataframe(frame.style.format("{:.3f}", na_rep="–").highlight_max(axis=0, props="font-weight: 700"), key=key)
+    most = frame.max().where(lambda greatest: greatest > 0)  # a column of zeros has no best filter
+    drawn = frame.style.format("{:.3f}", na_rep="–")
+    st.dataframe(drawn.apply(lambda column: np.where(column == most[column.name], "font-weight: 700", "")), key=key)
 
 
 def _draw(figure: go.Figure, key: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 import xai_core as xc
@@ -60,7 +62,14 @@ def follow(volume: Volume, model_name: str, rows: list[findings.Finding]) -> str
 
 
 def board(
-    volume: Volume, model: Model, job: Job, looks: Job | None, regions: list[Region], where: str, is_polled: bool
+    volume: Volume,
+    model: Model,
+    job: Job,
+    looks: Job | None,
+    regions: list[Region],
+    middle: Any,
+    where: str,
+    is_polled: bool,
 ) -> None:
     """The picture: redrawn alone while maps come in; a change of the request reruns the page."""
     is_looking = looks is not None and not looks.done
@@ -68,7 +77,7 @@ def board(
     progress.line(job, titles, f"{where}; looking at the maps a second time" if is_looking else where)
     place = volume_panes.on_volume(volume.case, model.card.channels)
     drawn = panes.panes(job, infos, state.setdefault("volume-shown", {}), looks, place)
-    settings = PICKS if model.card.task == "segmentation" else None
+    settings = {**PICKS, "volume": {"cursor": middle}} if model.card.task == "segmentation" else None
     events = viewer.show(volume.case, drawn, key="viewer-volume", settings=settings, contours=regions)
     if volume_targets.pick(events) or events.filter != state.get("volume-filter"):
         state["volume-filter"] = events.filter
@@ -124,9 +133,13 @@ asked = asking.Asked(volume.case, model_name, names, target, values, region, PLA
 job = asking.job_for(asked)
 looks = asking.looks_for(asked, job)
 is_polled = not job.done or (looks is not None and not looks.done)
-regions = [*(one.region for one in measured if one.label == target and one.parts), *given]
+asked_for = [one for one in measured if one.label == target and one.parts]
+regions = [*(one.region for one in asked_for), *given]
+middle = asked_for[0].middle if asked_for else None
 with st.sidebar:
     trust.expanders(job, looks, infos, lambda name: asking.ask_to_look(name, PLACE))
     layer_rules.offer(job, infos)
     volume_export.offer(volume, model.card, measured, target, job, looks, infos)
-st.fragment(board, run_every=POLL_SECONDS if is_polled else None)(volume, model, job, looks, regions, where, is_polled)
+st.fragment(board, run_every=POLL_SECONDS if is_polled else None)(
+    volume, model, job, looks, regions, middle, where, is_polled
+)

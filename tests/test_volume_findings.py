@@ -34,6 +34,7 @@ def test_millilitres_are_those_of_the_cases_grid():
     assert found.largest_ml == pytest.approx(12 * 1.5 * 2 * 2.5 / 1000)
     assert found.probability == pytest.approx(0.9, abs=1e-6)
     assert found.threshold == 0.45
+    assert found.middle == (1, 2, 1)
 
 
 def test_parts_are_those_of_scikit_image():

@@ -26,7 +26,8 @@ TOUCHING = np.ones((3, 3, 3), dtype=np.bool_)
 @dataclass(frozen=True)
 class VolumeFinding:
     """One label: its ``region``, ``ml`` and ``largest_ml`` (None where the case does not say how large a voxel is), how many
-    ``parts``, the greatest ``probability`` anywhere and the ``threshold`` that counts."""
+    ``parts``, the greatest ``probability`` anywhere, the ``threshold`` that counts, and the voxel (d, h, w) in the ``middle`` of
+    the largest part (None where there is none)."""
 
     label: str
     region: Region
@@ -35,6 +36,7 @@ class VolumeFinding:
     parts: int
     probability: float
     threshold: float
+    middle: tuple[int, ...] | None = None
 
 
 def volume_findings(model: Model, case: Case, told: Prediction) -> list[VolumeFinding]:
@@ -75,6 +77,15 @@ def _measured(card: Card, case: Case, label: str, region: Region, probability: f
     each = ml_of_voxel(case.geometry)
     count = int(np.count_nonzero(region.mask))
     numbered, parts = ndimage.label(region.mask, structure=TOUCHING)
-    largest = int(np.bincount(numbered.ravel())[1:].max()) if parts else 0
+    sizes = np.bincount(numbered.ravel())[1:]
+    largest = int(sizes.max()) if parts else 0
     ml, largest_ml = (None, None) if each is None else (each * count, each * largest)
-    return VolumeFinding(label, region, ml, largest_ml, parts, probability, card.thresholds.get(label, 0.5))
+    middle = _middle(numbered == 1 + int(sizes.argmax())) if parts else None
+    return VolumeFinding(label, region, ml, largest_ml, parts, probability, card.thresholds.get(label, 0.5), middle)
+
+
+def _middle(part: NDArray[np.bool_]) -> tuple[int, ...]:
+    """The voxel of ``part`` nearest to its centre."""
+    places = np.argwhere(part)
+    nearest = places[np.square(places - places.mean(0)).sum(1).argmin()]
+    return tuple(int(index) for index in nearest)

@@ -38,7 +38,7 @@ def show(
     "smooth", "filterMode", "filterLow", "filterHigh", "filterAt") and "sentences": False where the page shows the two
     sentences itself. For a volume "volume" holds where to begin: "plane" ("axial", "coronal", "sagittal"), "channel"
     (a number), "layout" ("panes", "modalities", "planes", "mosaic"), "focus" (the pane of the last two), "cursor"
-    [d, h, w] in samples as shown, "isProjected"; and "picks" names what the page answers to, "voxel" and "box": without
+    [d, h, w] in voxels of the case, "isProjected"; and "picks" names what the page answers to, "voxel" and "box": without
     it their tools are not offered. ``contours`` are outlined in every pane, a volume's in every plane and
     filled at the opacity "fill" (0.3; over maps only with "fillsMaps": True); the reader shows and hides each by its name.
     """

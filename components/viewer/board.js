@@ -32,6 +32,9 @@ import { positionOf, sliceWords, whereOf } from "./volumestate.js";
 const LENS = 180;
 const MAGNIFICATION = 3;
 
+/** Panes from this width on, in pixels of the page, have room for zoom and window beside the scale bar. */
+const ROOMY = 300;
+
 export class Board {
   /**
    * @param {AnyArrivals} arrivals @param {() => void} resized
@@ -191,7 +194,8 @@ export class Board {
     pane.root.dataset.plane = seen?.plane ?? "";
     pane.root.dataset.slice = seen ? String(seen.slice + 1) : "";
     pane.root.dataset.modality = seen ? (data.case.channels[seen.channel]?.name ?? "") : "";
-    showPlace(pane, view, grey, isImage || !state.linked || state.maximised !== null, slice);
+    const isRoomy = pane.marks.width >= ROOMY * (window.devicePixelRatio || 1);
+    showPlace(pane, view, grey, isRoomy && (isImage || !state.linked || state.maximised !== null), slice);
     showLetters(pane, view, hanging.letters, !isImage ? "" : seen ? "no orientation in file" : "no side marker in file");
     showScale(pane, view, hanging, isImage);
   }

@@ -14,10 +14,11 @@ import { wholeFilm } from "./state.js";
  * @property {string} focus the pane that layouts of one pane show
  */
 
-/** The middle of the volume, or what the page asks for; the layout of the volume before is kept.
+/** The middle of the volume, or what the page asks for, its cursor in voxels of the case; the layout of the volume before is kept.
  * @param {CaseData} given @param {Partial<VolumeState>} asked @param {VolumeState | null} before @returns {VolumeState} */
-export function firstVolume({ shape }, asked, before) {
-  const cursor = /** @type {Index} */ (shape.map((count) => Math.floor((count - 1) / 2)));
+export function firstVolume({ shape, halving }, { cursor: voxel, ...asked }, before) {
+  const middle = shape.map((count) => Math.floor((count - 1) / 2));
+  const cursor = /** @type {Index} */ (voxel ? voxel.map((index) => Math.floor(index / halving)) : middle);
   const layout = before ? { plane: before.plane, layout: before.layout } : { plane: "axial", layout: "panes" };
   return { cursor, channel: 0, isProjected: false, focus: "image", ...layout, ...asked };
 }
