@@ -12,8 +12,8 @@ import pytest
 import xai_core as xc
 from tests.training import heads
 from xai_core.training import recipes
-from xai_core.training.lesion_school import Room, lessons
-from xai_core.training.mri_lesion_unet3d import CHANNELS, INPUT, NAME, read_room
+from xai_core.training.lesion_school import HEAD_INPUT, Room, lessons
+from xai_core.training.mri_lesion_unet3d import CHANNELS, NAME, read_room
 from xai_core.training.volumes import anatomy_of
 
 NUMBERS = ("03", "11", "25")
@@ -34,7 +34,7 @@ def test_patients_are_prepared_by_the_code_that_prepares_a_person_s_volume(data:
     """Through a model of the same card, from files in another order of axes."""
     files = {name: data / f"mri/ms/ms03_1p5mm_{name.upper()}.nii.gz" for name in reversed(CHANNELS)}
     case = xc.read_case(files)
-    card = xc.Card(NAME, NAME, "unet3d", "MR", "segmentation", ("x",), CHANNELS, False, INPUT)
+    card = xc.Card(NAME, NAME, "unet3d", "MR", "segmentation", ("x",), CHANNELS, False, HEAD_INPUT)
     prepared = xc.Model(card, None, "cpu", "").prepare(case)  # type: ignore[arg-type]
     np.testing.assert_array_equal(prepared.tensor[0].numpy(), room.anatomies["03"].image)
     truth = prepared.grid.to_input(room.subjects["03"].truth.astype(np.float32))
@@ -81,7 +81,7 @@ def test_a_volume_that_lies_otherwise_is_the_same_anatomy(data: Path, room: Room
         )
     subject = room.subjects["03"]
     case = xc.read_case(turned)
-    again = anatomy_of(type(subject)("03", case, np.zeros((1, *case.space), dtype=bool)), CHANNELS, INPUT)
+    again = anatomy_of(type(subject)("03", case, np.zeros((1, *case.space), dtype=bool)), CHANNELS, HEAD_INPUT)
     np.testing.assert_allclose(again.image, room.anatomies["03"].image, atol=1e-5)
 
 

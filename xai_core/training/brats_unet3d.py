@@ -9,18 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from xai_core.models.card import Card
 from xai_core.models.card_text import table_of, toml_table
-from xai_core.preprocess import InputSpec
-from xai_core.training import Option, Progress, recipe
+from xai_core.training import Option, Progress, chosen, recipe
 from xai_core.training.lesion_card import HEAD, fold_rows, predicted
-from xai_core.training.lesion_school import LAYERS, Room, room_of, taught
-from xai_core.training.loop import Journal, Plan
+from xai_core.training.lesion_school import HEAD_INPUT, LAYERS, Room, drawing_of, room_of, schedule, taught
+from xai_core.training.loop import Journal
 from xai_core.training.publishing import packed, rows_of
-from xai_core.training.volume_batches import Mixture
 from xai_core.training.volume_scores import Outcome, outcome
 from xai_core.training.volumes import mr_root, read_subject
 
@@ -28,57 +27,27 @@ NAME = "brats-unet3d"
 FILES = {"FLAIR": "flair", "T1": "t1", "T1post": "t1ce", "T2": "t2"}
 REGIONS = {"Whole tumour": (1, 2, 4), "Tumour core": (1, 4), "Enhancing tumour": (4,)}
 """Region to values of the masks (1 necrosis, 2 oedema, 4 enhancing), each inside the one before."""
-INPUT = InputSpec(
-    (0, 0, 0),
-    channels=len(FILES),
-    low=-6.0,
-    high=6.0,
-    intensity="head-zscore",
-    crop="head",
-    axes="HPL",
-    spacing_mm=(1.5, 1.5, 1.5),
-    multiple=8,
+
+
+OPTIONS = (
+    *schedule(epochs=12, painted=0.5),
+    Option("folds", 5, "how many cases are left out, one after another"),
 )
 
 
-@recipe(
-    NAME,
-    "Regions of gliomas in brain MR (3-D U-Net)",
-    (
-        Option("epochs", 12, "rounds of steps, each with a checkpoint"),
-        Option("steps", 50, "batches a round"),
-        Option("batch", 2, "patches a step"),
-        Option("patch", 48, "side of a patch, voxels of 1.5 mm"),
-        Option("width", 16, "channels of the finest level"),
-        Option("painted", 0.5, "share of patches with painted tumours"),
-        Option("folds", 5, "how many cases are left out, one after another"),
-        Option("learning_rate", 3e-3, "at the peak"),
-    ),
-)
+@recipe(NAME, "Regions of gliomas in brain MR (3-D U-Net)", OPTIONS)
 def run(
-    data: Path,
-    out: Path,
-    *,
-    seed: int = 0,
-    resume: bool = False,
-    progress: Progress | None = None,
-    epochs: int = 12,
-    steps: int = 50,
-    batch: int = 2,
-    patch: int = 48,
-    width: int = 16,
-    painted: float = 0.5,
-    folds: int = 5,
-    learning_rate: float = 3e-3,
+    data: Path, out: Path, *, seed: int = 0, resume: bool = False, progress: Progress | None = None, **options: Any
 ) -> Path:
     """Train with each of the first ``folds`` cases left out and write their Dice into a card; the last one's network stands in
     ``out/brats-unet3d``, a folder that ``load_model`` takes."""
     journal = Journal(out, progress)
-    room = read_room(data, width)
-    mixture, plan = Mixture(patch, batch, painted), Plan(epochs, steps, learning_rate, average=0.99, seed=seed)
+    options = chosen(OPTIONS, options)
+    room = read_room(data, options["width"])
+    mixture, plan = drawing_of(options, seed)
     found: dict[str, list[Outcome]] = {label: [] for label in REGIONS}
     path = out / NAME / "weights.safetensors"
-    for held in list(room.subjects)[: max(1, folds)]:
+    for held in list(room.subjects)[: max(1, options["folds"])]:
         subject = room.subjects[held]
         module = taught(room, held, plan, mixture, out, journal, resume=resume)
         shares = predicted(room.card, module, subject.case).probabilities
@@ -88,12 +57,8 @@ def run(
         sha256, size = packed(module, path)
         card = replace(room.card, sha256=sha256, bytes=size)
         (path.parent / "card.toml").write_text(toml_table("", table_of(card)), "utf-8")
-    options = {
-        "seed": seed, "epochs": epochs, "steps": steps, "batch": batch, "patch": patch, "width": width,
-        "painted": painted, "folds": folds, "learning_rate": learning_rate,
-    }  # fmt: skip
     (out / "cards").mkdir(parents=True, exist_ok=True)
-    (out / "cards" / f"{NAME}.md").write_text(_text(found, options), "utf-8")
+    (out / "cards" / f"{NAME}.md").write_text(_text(found, {"seed": seed, **options}), "utf-8")
     journal.write(1.0, f"{NAME}: {[round(row.dice, 3) for rows in found.values() for row in rows]}")
     return path
 
@@ -102,7 +67,7 @@ def card_of(width: int) -> Card:
     """What is known of the network before it is trained."""
     return Card(
         NAME, "Regions of gliomas in brain MR (3-D U-Net)", "unet3d", "MR", "segmentation", tuple(REGIONS), tuple(FILES),
-        False, INPUT, options={"width": width, "levels": 4}, target_layer="decoder.2", target_layers=LAYERS, skull="stripped",
+        False, HEAD_INPUT, options={"width": width, "levels": 4}, target_layer="decoder.2", target_layers=LAYERS, skull="stripped",
     )  # fmt: skip
 
 

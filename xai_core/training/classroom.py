@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from scipy.special import expit
 from torch import nn
 
 from xai_core.models.shelf import furnished, shelved
@@ -122,7 +123,7 @@ def _opinions(room: Classroom, teachers: Sequence[str], kept: Path, journal: Jou
         for is_mirrored in (False, True):
             journal.write(0.0, f"{card.name} looks at all films{', mirrored' if is_mirrored else ''}")
             logits = logits_of(module, room, rows, room.spec.size[0], is_mirrored=is_mirrored)
-            soft += 1 / (1 + np.exp(-logits / heat)) / (2 * len(shelf))
+            soft += expit(logits / heat) / (2 * len(shelf))
     np.savez(kept, soft=soft, digests=np.asarray(digests))
     return soft
 

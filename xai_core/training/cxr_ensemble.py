@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
 from xai_core.models.card import Card
 from xai_core.models.shelf import furnished, shelved
@@ -72,10 +73,10 @@ def mean_answers(members: list[tuple[Card, Path]], room: Classroom, journal: Jou
         heat = np.asarray([card.temperatures.get(label, 1.0) for label in LABELS])
         columns = [card.labels.index(label) for label in LABELS]
         parts = (answers.val, answers.val_dark, answers.test, answers.test_dark)
-        own = [1 / (1 + np.exp(-part[:, columns] / heat)) / len(members) for part in parts]
+        own = [expit(part[:, columns] / heat) / len(members) for part in parts]
         sums = own if not sums else [one + other for one, other in zip(sums, own, strict=True)]
     safe = [np.clip(part, _SMALLEST, 1 - _SMALLEST) for part in sums]
-    return Answers(*(np.log(part / (1 - part)) for part in safe))
+    return Answers(*(logit(part) for part in safe))
 
 
 def _text(names: list[str], metrics: dict[str, Any], calibration: dict[str, Any]) -> str:

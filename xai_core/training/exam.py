@@ -16,6 +16,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from scipy.special import expit
 from torch import nn
 
 from xai_core.models.architectures import build
@@ -144,7 +145,7 @@ def networks_of(options: Mapping[str, Any], own: Sequence[str]) -> list[str]:
 
 def probabilities(logits: NDArray[Any]) -> NDArray[np.float64]:
     """Sigmoid."""
-    return np.asarray(1 / (1 + np.exp(-np.asarray(logits, dtype=np.float64))))
+    return np.asarray(expit(np.asarray(logits, dtype=np.float64)))
 
 
 def _counts(exam: Exam, share: NDArray[Any], fold: Array, label: int) -> tuple[int, int, int]:

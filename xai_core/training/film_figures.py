@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit
 from torch import nn
 
 from xai_core.preprocess import InputSpec, grid_of
@@ -55,8 +56,8 @@ def figures_of(
     a network trained with the lungs filled in."""
     val, test = room.rows("val"), room.rows("test")
     heat = np.asarray([temperatures.get(label, 1.0) for label in room.labels])
-    thresholds = thresholds_of(room, val, _sigmoid(answers.val / heat))
-    shares = _sigmoid(answers.test / heat)
+    thresholds = thresholds_of(room, val, expit(answers.val / heat))
+    shares = expit(answers.test / heat)
     metrics: dict[str, Any] = {
         **headline(room, test, answers.test, answers.test_dark),
         "auroc_trained_on_filled": round(blind, 4),
@@ -65,10 +66,6 @@ def figures_of(
     metrics["labels"] = label_metrics(room, test, answers.test, shares, thresholds)
     metrics["averages"] = averages(room, test, shares, thresholds)
     return metrics, thresholds, calibration_of(room, test, answers.test, shares)
-
-
-def _sigmoid(logits: Array) -> Array:
-    return 1 / (1 + np.exp(-logits))
 
 
 def known_by_people(room: Classroom, rows: Array) -> tuple[Array, Array]:
@@ -198,7 +195,7 @@ def calibration_of(room: Classroom, test: Array, logits: Array, shares: Array) -
         if min(said.sum(), (~said).sum()) < LEAST:
             continue
         found[label] = {
-            "ece_before": round(calibration_error(said, _sigmoid(logits[rows, k])), 4),
+            "ece_before": round(calibration_error(said, expit(logits[rows, k])), 4),
             "ece_after": round(calibration_error(said, share), 4),
             "reliability": [[round(told, 3), round(was, 3), count] for told, was, count in reliability(said, share)],
         }

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 from torch import nn
 
 from xai_core.case import Case, Region
@@ -100,16 +101,16 @@ def measured(folds: Sequence[Fold]) -> Measured:
     samples = [_sampled(fold) for fold in folds]
     temperature = round(temperature_of(*_joined(samples)), 4)
     own = [round(temperature_of(*_joined(samples[:k] + samples[k + 1 :])), 4) for k in range(len(folds))]
-    shares = [_sigmoid(fold.logits / t) for fold, t in zip(folds, own, strict=True)]
+    shares = [expit(fold.logits / t) for fold, t in zip(folds, own, strict=True)]
     cuts = cuts_of_others(shares, truths, CUTS)
-    threshold = best_cut([_sigmoid(fold.logits / temperature) for fold in folds], truths, CUTS)
+    threshold = best_cut([expit(fold.logits / temperature) for fold in folds], truths, CUTS)
     flairs = [flair_of(fold.subject) for fold in folds]
     plain = cuts_of_others(flairs, truths, FLAIR_CUTS)
-    told = np.concatenate([_sigmoid(logit / t) for (_, logit), t in zip(samples, own, strict=True)])
+    told = np.concatenate([expit(logit / t) for (_, logit), t in zip(samples, own, strict=True)])
     said, logits = _joined(samples)
     calibration = {
         "voxels": len(said),
-        "ece_before": round(calibration_error(said, _sigmoid(logits)), 4),
+        "ece_before": round(calibration_error(said, expit(logits)), 4),
         "ece_after": round(calibration_error(said, told), 4),
         "reliability": [[round(p, 3), round(was, 3), count] for p, was, count in reliability(said, told)],
     }
@@ -242,7 +243,3 @@ def _joined(
     samples: Sequence[tuple[NDArray[np.bool_], NDArray[np.float64]]],
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     return np.concatenate([said for said, _ in samples]), np.concatenate([logit for _, logit in samples])
-
-
-def _sigmoid(logit: NDArray[Any]) -> NDArray[Any]:
-    return np.asarray(1 / (1 + np.exp(-np.clip(logit, -60, 60))))

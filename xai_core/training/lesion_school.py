@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ from torch import nn
 
 from xai_core.models.architectures import build
 from xai_core.models.card import Card
+from xai_core.preprocess import InputSpec
+from xai_core.training import Option
 from xai_core.training.lesion_card import predicted
 from xai_core.training.lesion_painting import Look, look_of, tissue, white_matter
 from xai_core.training.loop import Batch, Journal, Plan, fit
@@ -29,11 +32,42 @@ from xai_core.training.volume_batches import (
 from xai_core.training.volume_scores import dice_of
 from xai_core.training.volumes import Anatomy, Subject, anatomy_of, mask_on
 
+HEAD_INPUT = InputSpec(
+    (0, 0, 0),
+    channels=4,
+    low=-6.0,
+    high=6.0,
+    intensity="head-zscore",
+    crop="head",
+    axes="HPL",
+    spacing_mm=(1.5, 1.5, 1.5),
+    multiple=8,
+)
+"""Four modalities of a skull-stripped head, whole, each with mean 0 and deviation 1 within it."""
 VALIDATED_EVERY = 5
 """Rounds between two looks at who is left out. Nothing is chosen by them."""
 
 LAYERS = ("encoder.3", "decoder.0", "decoder.1", "decoder.2")
 """Where class activation maps of the four levels are worth comparing: the bottleneck and the decoder's blocks."""
+
+
+def schedule(epochs: int, painted: float) -> tuple[Option, ...]:
+    """The options that all networks of lesions have, with a recipe's own defaults."""
+    return (
+        Option("epochs", epochs, "rounds of steps, each with a checkpoint"),
+        Option("steps", 50, "batches a round"),
+        Option("batch", 2, "patches a step"),
+        Option("patch", 48, "side of a patch, voxels of 1.5 mm"),
+        Option("width", 16, "channels of the finest level"),
+        Option("painted", painted, "share of patches with painted lesions"),
+        Option("learning_rate", 3e-3, "at the peak"),
+    )
+
+
+def drawing_of(options: Mapping[str, Any], seed: int) -> tuple[Mixture, Plan]:
+    """What patches are drawn and how long is taught, by the options of :func:`schedule`."""
+    mixture = Mixture(options["patch"], options["batch"], options["painted"])
+    return mixture, Plan(options["epochs"], options["steps"], options["learning_rate"], average=0.99, seed=seed)
 
 
 @dataclass(frozen=True)
